@@ -1,0 +1,60 @@
+"""srr: Send, Receive and Reply between unrelated processes of one machine, as in QNX4.
+
+    with srr.listen("calc") as port:
+        for message in port:
+            message.reply(bytes(message)[::-1])
+
+    with srr.connect("calc", timeout=1.0) as calc:
+        answer = calc.send(b"hello")
+
+Who may know whom (a test holds the code to it):
+
+    cli  ──▶ client server names state errors      lazily, inside the subcommand
+    client server testing ──▶ names errors state ──▶ _native
+    ──────────────────────────────────────────────── Python above, C below
+    python/_native.c ──▶ srr.h only
+    send receive reply name look ──▶ table port ──▶ peer transfer wait ──▶ layout state
+"""
+
+from srr.client import ROOM, Connection, connect
+from srr.errors import (
+    Failure,
+    Interrupted,
+    NameInUse,
+    Refused,
+    SenderGone,
+    ServerDied,
+    TimedOut,
+    Truncated,
+    WouldDeadlock,
+)
+from srr.names import attach, detach, locate, query
+from srr.server import LIMIT, Message, Port, listen
+from srr.state import Blocked, Lane
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LIMIT",
+    "ROOM",
+    "Blocked",
+    "Connection",
+    "Failure",
+    "Interrupted",
+    "Lane",
+    "Message",
+    "NameInUse",
+    "Port",
+    "Refused",
+    "SenderGone",
+    "ServerDied",
+    "TimedOut",
+    "Truncated",
+    "WouldDeadlock",
+    "attach",
+    "connect",
+    "detach",
+    "listen",
+    "locate",
+    "query",
+]

@@ -1,0 +1,161 @@
+"""Exceptions: one class for each thing a caller can do about it, each also the OSError it is.
+
+Every failure says who caused it, what happened, what to do, and whether the request had been received.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+
+from srr import _native
+
+
+class Failure(OSError):
+    """A Send, Receive or Reply that failed. Also an instance of OSError's own subclass for its errno.
+
+    ``verb``       the call: ``"send"``, ``"receive"``, ``"reply"``, ``"read"``, ``"write"``, ``"name"`` ...
+    ``pid``        the other process (0: none in particular)
+    ``received``   True when the other side had taken the request: it is in doubt whether it acted on it
+    ``by_server``  True when the failure is the server's own answer (``message.error``)
+    """
+
+    verb: str = ""
+    pid: int = 0
+    received: bool = False
+    by_server: bool = False
+
+    @property
+    def safe_to_repeat(self) -> bool:
+        """The request was never received, so sending it again cannot do anything twice."""
+        return not self.received
+
+
+class ServerDied(Failure, ProcessLookupError):
+    """The process does not exist, died, or became another program. Locate its successor."""
+
+
+class TimedOut(Failure, TimeoutError):
+    """The time ran out. The other side may only be slow: ``srr ps`` shows what it waits for."""
+
+
+class Interrupted(Failure, InterruptedError):
+    """A signal handler ran during a blocked call (QNX4's EINTR). Call again if that is what you want."""
+
+
+class Refused(Failure, PermissionError):
+    """The kernel does not let the two processes at each other. ``srr doctor`` says why and how to mend it."""
+
+
+class WouldDeadlock(Failure):
+    """A process sent to itself. Nobody would be left to receive."""
+
+
+class SenderGone(Failure, ProcessLookupError):
+    """The sender died, gave up waiting, or has its reply already. The server may drop the message."""
+
+
+class Truncated(Failure):
+    """The reply was longer than the room for it: EMSGSIZE.
+
+    ``reply`` is what fitted (``send`` only), ``length`` what the server wanted to say. The request was
+    received and answered; give more ``room``, or pass ``truncate=True`` to take the beginning.
+    """
+
+    reply: bytes = b""
+    length: int = 0
+
+
+class NameInUse(Failure):
+    """A living process of this user holds the name: EBUSY."""
+
+
+_SENDING = {
+    _errno.ESRCH: (ServerDied, "there is no such process, or it died"),
+    _errno.ETIMEDOUT: (TimedOut, "the time ran out"),
+    _errno.EINTR: (Interrupted, "a signal handler ran"),
+    _errno.EDEADLK: (WouldDeadlock, "a process can not send to itself; send to another one"),
+    _errno.EACCES: (
+        Refused,
+        "it belongs to another user, or the kernel hides one from the other; run `srr doctor`",
+    ),
+    _errno.EPERM: (
+        Refused,
+        "it may not reach this process's memory, and the message is too long to go inline; run `srr doctor`",
+    ),
+    _errno.EFAULT: (Failure, "a buffer of this process is not in its memory"),
+    _errno.EHOSTUNREACH: (Failure, "it lives in another pid namespace (container)"),
+    _errno.EPROTO: (Failure, "it uses another version of srr; restart the older of the two"),
+    _errno.EAGAIN: (Failure, "too many threads of this process are sending; let some of them finish"),
+    _errno.EMSGSIZE: (Failure, "the message or the room is larger than srr can carry"),
+}
+
+_RECEIVING = {
+    _errno.ESRCH: (ServerDied, "that sender does not exist, or it died"),
+    _errno.ETIMEDOUT: (TimedOut, "no message came in time"),
+    _errno.EINTR: (Interrupted, "a signal handler ran"),
+    _errno.EFAULT: (Failure, "the receive buffer is not in this process's memory"),
+}
+
+_ANSWERING = {
+    _errno.ESRCH: (SenderGone, "the sender is not blocked on this process any more: it died, gave up or was answered"),
+    _errno.EPERM: (Refused, "the kernel does not let this process at the sender's memory; run `srr doctor`"),
+    _native.EDSTFAULT: (Failure, "the sender's own buffer is not in its memory; its Send fails with EFAULT"),
+}
+
+_NAMING = {
+    _errno.EBUSY: (NameInUse, "a living process holds this name; `srr names` shows which"),
+    _errno.ESRCH: (ServerDied, "nobody holds this name; `srr names` lists those that are held"),
+    _errno.ETIMEDOUT: (TimedOut, "nobody attached this name in time; `srr names` lists those that are held"),
+    _errno.EACCES: (Refused, "the folder of names is not this user's alone; set SRR_RUNTIME_DIR to one that is"),
+    _errno.ENAMETOOLONG: (Failure, f"a name has at most {_native.NAME_MAX} bytes"),
+    _errno.EINVAL: (Failure, "a name has at least one byte, and none of them is 0"),
+    _errno.EINTR: (Interrupted, "a signal handler ran"),
+}
+
+_VERBS = {
+    "send": _SENDING,
+    "receive": _RECEIVING,
+    "reply": _ANSWERING,
+    "error": _ANSWERING,
+    "read": _ANSWERING,
+    "write": _ANSWERING,
+    "name": _NAMING,
+    "look": {_errno.EACCES: (Refused, "it belongs to another user, or the kernel hides it")},
+}
+
+_by_errno: dict[int, type[Failure]] = {}
+
+
+def _class_for(error: int) -> type[Failure]:
+    """Failure, joined with the OSError subclass that Python has for this errno."""
+    if error not in _by_errno:
+        base = type(OSError(error, ""))
+        _by_errno[error] = Failure if base is OSError else type(f"{base.__name__}Failure", (Failure, base), {})
+    return _by_errno[error]
+
+
+def failure(verb: str, error: int, pid: int, flags: int) -> Failure:
+    """The exception for one failed call. The extension calls this; ``flags`` are ``srr_sent.flags``."""
+    received = bool(flags & _native.RECEIVED)
+    by_server = bool(flags & _native.BY_SERVER)
+    if by_server:
+        cls, why = _class_for(error), f"process {pid} answered with an error: {os.strerror(error)}"
+    else:
+        cls, why = _VERBS.get(verb, {}).get(error, (_class_for(error), os.strerror(error)))
+        if verb == "send":
+            doubt = "it had been received, so it is in doubt" if received else "it had not been received: safe to repeat"
+            why = f"the Send to process {pid} failed, and {doubt}: {why}"
+        elif pid:
+            why = f"{verb}, process {pid}: {why}"
+        else:
+            why = f"{verb}: {why}"
+    exception = cls(error, why)
+    exception.verb = verb
+    exception.pid = pid
+    exception.received = received
+    exception.by_server = by_server
+    return exception
+
+
+_native.raise_with(failure)

@@ -1,0 +1,171 @@
+/*
+ * layout.h - the shared memory of one process: its row file and its life file.
+ *
+ *   row file, a memfd "srr-row", sealed against shrinking and growing; peers of the same user map
+ *   parts of it read-write:
+ *
+ *     0        header      who I am, counters                           1 page
+ *     4 KiB    port        bell, hints, arrival numbers                  1 page
+ *     8 KiB    entries     4096 words: the sending threads I have met    8 pages
+ *     40 KiB   slot 0      state word, description, parts (3 pages); inline message; inline reply
+ *     180 KiB  slot 1 ...  1024 slots; pages that nobody touched cost nothing
+ *
+ *   life file, a memfd "srr-life", which only its owner can ever write (F_SEAL_FUTURE_WRITE): one
+ *   robust mutex a slot, held by the slot's thread. The kernel itself marks it when the thread dies
+ *   or execs, so a receiver sees with one load whether a sender still lives.
+ *
+ * Fixed-width fields only: 32- and 64-bit processes share this. Every field says who may write it;
+ * "hostile" readers take one copy, check it, and use the copy.
+ */
+#ifndef SRR_LAYOUT_H
+#define SRR_LAYOUT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LAYOUT_VERSION 1u
+#define ROW_MAGIC UINT64_C(0x31776f722d727273)  /* "srr-row1" */
+#define LIFE_MAGIC UINT64_C(0x656c69662d727273) /* "srr-life" */
+#define ROW_FILE_NAME "srr-row"
+#define LIFE_FILE_NAME "srr-life"
+
+#define PAGE 4096u
+#define SLOTS 1024u
+#define ENTRIES 4096u
+#define HINT_WORDS (ENTRIES / 64)
+#define PARTS_MAX 255u
+#define INLINE_SIZE 65536u
+
+typedef _Atomic uint64_t a64;
+typedef _Atomic uint32_t a32;
+
+/* Written by the owner only. */
+struct row_header {
+    uint64_t magic;
+    uint32_t version;
+    int32_t pid;          /* the owner, in its own pid namespace: a forked child inherits the file, not the name */
+    uint64_t row_id;      /* random; what a slot's `target` names */
+    uint64_t pid_ns;      /* inode of the owner's pid namespace */
+    int32_t life_fd;      /* the life file's number in the owner's table */
+    a32 slots_used;       /* slots 0 .. n-1 have been used */
+    a64 received;
+    a64 healed;
+};
+
+/* One line a group of fields that are written together. */
+struct port {
+    /* line 0: what a spinning receiver watches */
+    _Alignas(64) a32 bell; /* futex. Senders add 1 after a hint */
+    a32 sleepers;          /* receivers: threads about to sleep on the bell, + SLEEPERS_WAKE_ALL */
+    a32 cpu;               /* receivers: CPU + 1 that one of them last ran on; 0 unknown */
+    a32 crowded;           /* senders: 1 = no free entry, please bury your dead */
+    a64 since_ns;          /* receivers: when the last of them began to sleep, 0: none. For ps only */
+    a32 from;              /* receivers: the sender that the last of them waits for, 0: anyone. For ps only */
+    /* line 1: written by every sender */
+    _Alignas(64) a64 summary; /* bit w: hints[w] is not 0. Set by senders after the hint */
+    a32 arrivals;             /* senders take the next number before they publish */
+    /* lines 2 to 9 */
+    _Alignas(64) a64 hints[HINT_WORDS]; /* bit i: look at entry i. Cleared before it is followed */
+};
+#define SLEEPERS_WAKE_ALL UINT32_C(0x80000000) /* a receiver waits for one sender only: wake them all */
+
+/*
+ * An entry is one word, so that a sender killed while claiming it leaves nothing half done:
+ *   63         44 43        34 33        22 21     0
+ *   [ row fd 20 ][ slot 10   ][ nonce 12  ][ pid 22 ]     0: free
+ * Claimed by the sender (CAS from 0), freed by the receiver alone, refused by the receiver in place
+ * (nonce 0: I could not open your row; row fd: errno). The receiver keeps its own copy.
+ */
+static inline uint64_t entry_make(int32_t pid, uint32_t slot, uint32_t row_fd, uint64_t row_id)
+{
+    uint64_t nonce = row_id % 0xfff + 1;
+    return (uint64_t)row_fd << 44 | (uint64_t)slot << 34 | nonce << 22 | (uint64_t)pid;
+}
+static inline int32_t entry_pid(uint64_t entry) { return (int32_t)(entry & 0x3fffff); }
+static inline uint32_t entry_slot(uint64_t entry) { return (uint32_t)(entry >> 34 & 0x3ff); }
+static inline uint32_t entry_fd(uint64_t entry) { return (uint32_t)(entry >> 44); }
+static inline uint64_t entry_refused(uint64_t entry, int error)
+{
+    return (uint64_t)(unsigned)error << 44 | (entry & (UINT64_C(0x3ff) << 34 | 0x3fffff));
+}
+static inline int entry_refusal(uint64_t entry, uint64_t mine)
+{
+    return entry == entry_refused(mine, (int)entry_fd(entry)) ? (int)entry_fd(entry) : 0;
+}
+#define ENTRY_FD_MAX 0xfffff
+#define ENTRY_PID_MAX 0x3fffff
+
+/* A stretch of the sender's memory. */
+struct part {
+    a64 address;
+    a64 length;
+};
+
+struct slot {
+    /* line 0: written by the sender before it publishes, then by the state's owner (state.h) */
+    _Alignas(64) a64 word; /* state.h; the low half is the sender's futex */
+    a64 target;            /* sender: row_id of the receiver. Stable while the word is not IDLE */
+    a64 nbytes;            /* sender: length of the message */
+    a64 room;              /* sender: length of the reply buffer */
+    a32 tid;               /* sender: its thread */
+    a32 arrival;           /* sender: arrival number at the target's port */
+    a32 sleeping;          /* sender: 1 = about to sleep on the word (may be stale-high, never stale-low) */
+    a32 cpu;               /* sender: CPU + 1 that it runs on */
+    _Atomic uint16_t message_parts;
+    _Atomic uint16_t reply_parts;
+    _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane */
+    _Atomic uint8_t priority; /* sender: higher is served first; 0 until qnx_pflags is here */
+    _Atomic uint8_t reply_lane; /* receiver, in BUSY */
+    _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER */
+    a32 status;              /* receiver, before DONE or FAILx: 0 or errno */
+    uint32_t pad;
+    /* line 1 */
+    a64 replied;           /* receiver, in BUSY: length of its reply */
+    a64 since_ns;          /* sender: when it began to sleep, 0: not asleep. For ps only */
+    a64 sends;             /* sender: counts */
+    a32 peer;              /* sender: pid it sends to, 0: none. For ps only */
+    a32 meeting;           /* sender: 1 = `peer` has no rows yet. For ps only */
+    /* line 2 ... */
+    _Alignas(64) struct part parts[2 * PARTS_MAX]; /* message_parts, then reply_parts */
+};
+#define SLOT_CONTROL_SIZE (3 * PAGE)
+#define SLOT_MESSAGE_AT SLOT_CONTROL_SIZE
+#define SLOT_REPLY_AT (SLOT_MESSAGE_AT + INLINE_SIZE)
+#define SLOT_STRIDE (SLOT_REPLY_AT + INLINE_SIZE)
+
+#define ROW_PORT_AT PAGE
+#define ROW_ENTRIES_AT (2 * PAGE)
+#define ROW_SLOTS_AT (ROW_ENTRIES_AT + ENTRIES * 8)
+#define ROW_SIZE (ROW_SLOTS_AT + SLOTS * SLOT_STRIDE)
+
+/* What a sender maps of its receiver, and a process of itself: all but the slots. */
+struct row_front {
+    struct row_header header;
+    _Alignas(4096) struct port port;
+    _Alignas(4096) a64 entries[ENTRIES];
+};
+
+/* A life is 64 bytes: a robust, process-shared pthread mutex. Peers read only its futex word. */
+#define LIFE_STRIDE 64u
+#define LIFE_AT PAGE /* after the life header's page */
+#define LIFE_SIZE (LIFE_AT + SLOTS * LIFE_STRIDE)
+struct life_header {
+    uint64_t magic;
+    int32_t pid;
+    uint32_t word_at; /* byte offset of the futex word in the mutex: the C library's choice */
+    uint64_t row_id;
+};
+
+_Static_assert(sizeof(struct row_front) == ROW_SLOTS_AT, "the front is what lies before the slots");
+_Static_assert(offsetof(struct row_front, port) == ROW_PORT_AT, "port page");
+_Static_assert(offsetof(struct row_front, entries) == ROW_ENTRIES_AT, "entries page");
+_Static_assert(sizeof(struct port) <= PAGE, "the port fits its page");
+_Static_assert(offsetof(struct slot, replied) == 64, "what is taken is one line");
+_Static_assert(offsetof(struct slot, parts) == 128, "parts start line 2");
+_Static_assert(sizeof(struct slot) <= SLOT_CONTROL_SIZE, "the slot fits its pages");
+_Static_assert(sizeof(pthread_mutex_t) <= LIFE_STRIDE, "a life holds a mutex");
+_Static_assert(sizeof(a64) == 8 && _Alignof(a64) == 8 && sizeof(a32) == 4, "lock-free and plain");
+
+#endif
