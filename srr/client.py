@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from srr import _native, names
-from srr._native import Buffers
 from srr.errors import ServerDied, Truncated
+
+if TYPE_CHECKING:
+    from srr._native import Buffers
 
 #: Room for a reply unless told otherwise. It is address space, not memory: only what a reply fills is touched.
 ROOM = 64 << 20
@@ -121,7 +125,7 @@ class Connection:
 def _truncated(pid: int, sent: _native.Sent, reply: bytes) -> Truncated:
     replied, stored = sent[0], sent[1]
     exception = Truncated(
-        90, f"process {pid} replied {replied} bytes and only {stored} fitted; give more room, or truncate=True"
+        errno.EMSGSIZE, f"process {pid} replied {replied} bytes and only {stored} fitted; give more room, or truncate=True"
     )
     exception.verb, exception.pid, exception.received = "send", pid, True
     exception.reply, exception.length = reply, replied

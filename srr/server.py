@@ -7,14 +7,16 @@ import os
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Literal
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING, Literal, cast
 
 from srr import _native, names
-from srr._native import Buffers
 from srr.errors import SenderGone, TimedOut
 from srr.state import Lane
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from srr._native import Buffers
 
 #: Bytes of a message that ``receive`` copies at most; the rest waits for ``Message.read``.
 LIMIT = 1 << 30
@@ -75,13 +77,22 @@ class Message:
 
         SenderGone: it died, timed out or was interrupted; drop the message.
         """
-        message, self._id = self._id, 0
-        return _native.reply(message, data)
+        try:
+            stored = _native.reply(self._id, data)
+        except SenderGone:
+            self._id = 0
+            raise
+        self._id = 0
+        return stored
 
     def error(self, error: int) -> None:
         """End the Send with an errno (1 to 4095): the sender gets the OSError of that number."""
-        message, self._id = self._id, 0
-        _native.error(message, error)
+        try:
+            _native.error(self._id, error)
+        except SenderGone:
+            self._id = 0
+            raise
+        self._id = 0
 
     def read(self, offset: int = 0, nbytes: int | None = None) -> bytes:
         """Bytes of the whole message from ``offset``, straight from the sender. QNX4's Readmsg."""
@@ -218,9 +229,9 @@ class Port:
 
 def _first(buffers: Buffers, nbytes: int) -> bytes | memoryview:
     """What was received into the buffer: a view, or, for a list of buffers, the bytes joined."""
-    if isinstance(buffers, Buffer):
-        return memoryview(buffers).cast("B")[:nbytes]
-    return b"".join(memoryview(part).cast("B") for part in buffers)[:nbytes]
+    if isinstance(buffers, (list, tuple)):
+        return b"".join(memoryview(part).cast("B") for part in buffers)[:nbytes]
+    return memoryview(cast("Buffer", buffers)).cast("B")[:nbytes]
 
 
 def listen(name: str | None = None) -> Port:

@@ -30,6 +30,7 @@
 #define LIFE_MAGIC UINT64_C(0x656c69662d727273) /* "srr-life" */
 #define ROW_FILE_NAME "srr-row"
 #define LIFE_FILE_NAME "srr-life"
+#define ROW_FD_LIKELY 60 /* where a process tries to put them: out of the way, quickly found, no larger table */
 
 #define PAGE 4096u
 #define SLOTS 1024u
@@ -50,8 +51,10 @@ struct row_header {
     uint64_t pid_ns;      /* inode of the owner's pid namespace */
     int32_t life_fd;      /* the life file's number in the owner's table */
     a32 slots_used;       /* slots 0 .. n-1 have been used */
+    a32 clients;          /* entries whose senders we have met */
+    a32 pad;
     a64 received;
-    a64 healed;
+    a64 healed;           /* what only a periodic look found: must stay 0 where nobody died */
 };
 
 /* One line a group of fields that are written together. */
@@ -122,7 +125,8 @@ struct slot {
     a32 status;              /* receiver, before DONE or FAILx: 0 or errno */
     uint32_t pad;
     /* line 1 */
-    a64 replied;           /* receiver, in BUSY: length of its reply */
+    a64 replied;           /* receiver, in BUSY: length of its reply, or as far as it wrote before */
+    a64 inlined;           /* receiver, in BUSY: bytes of it that are in the inline area */
     a64 since_ns;          /* sender: when it began to sleep, 0: not asleep. For ps only */
     a64 sends;             /* sender: counts */
     a32 peer;              /* sender: pid it sends to, 0: none. For ps only */

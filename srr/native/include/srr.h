@@ -53,7 +53,7 @@ struct srr_wait {
 #define SRR_REPLY_TRUNCATED 4u   /* the reply was longer than the room for it */
 #define SRR_BY_SERVER 8u         /* the failure is the receiver's answer (srr_error), not the library's */
 struct srr_sent {
-    uint64_t replied;      /* length of the reply, also when it did not fit */
+    uint64_t replied;      /* length of the reply (or how far srr_write went), also when it did not fit */
     uint64_t stored;       /* bytes of it that are in the reply buffer */
     uint32_t flags;        /* SRR_RECEIVED ... */
     uint8_t message_lane;  /* enum srr_lane */
@@ -118,7 +118,7 @@ int srr_creceive(pid_t from, const struct iovec *buffer, int parts, struct srr_m
  * They return the bytes moved (truncated to what there is, or to the room), or:
  *   -ESRCH         the sender is not REPLY-blocked on us: it died, gave up, or has its reply
  *   -EFAULT        my buffer is not in my memory
- *   -SRR_EDSTFAULT the sender's buffer is not in its memory; its Send ends with -EFAULT
+ *   -SRR_EDSTFAULT the sender's buffer is not in its memory; from srr_reply, its Send ends with -EFAULT
  *   -EPERM         the kernel does not let us reach the sender's memory (srr doctor says why);
  *                  from srr_reply, the sender's Send ends with -EPERM too
  *

@@ -1,0 +1,34 @@
+"""What this build of the library is, and what it is set to in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from srr import _native
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Version and limits. Processes whose ``layout_version`` differs refuse each other with EPROTO."""
+
+    layout_version: int
+    #: Threads of one process that can Send at once.
+    slots: int
+    #: Sending threads that a receiver may have met and not buried.
+    entries: int
+    #: Longest message or reply that travels inline.
+    inline_max: int
+    #: Bytes of the (sparse) row file.
+    row_size: int
+    #: Longest that a wait spins before it sleeps; 0: never.
+    spin_ns: int
+
+
+def facts() -> Facts:
+    """The limits in force here. ``SRR_SPIN_US`` and ``SRR_INLINE`` are read when a process first uses srr."""
+    return Facts(**_native.facts())
+
+
+def runtime_dir() -> str:
+    """The folder that keeps this user's names; it is made when the first name is attached."""
+    return _native.runtime_dir()

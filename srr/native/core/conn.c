@@ -1,0 +1,163 @@
+/*
+ * conn.c - meeting senders, holding them while a thread works for them, burying them. See port.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "map.h"
+#include "port.h"
+
+static void discard(struct conn *conn)
+{
+    unmap_shared(conn->slot, SLOT_STRIDE);
+    unmap_shared(conn->life_map, PAGE);
+    pthread_mutex_destroy(&conn->writing);
+    free(conn);
+}
+
+/* Opens and maps what the entry names. 0, or why not. */
+static int introduce(struct conn *conn)
+{
+    int row, life;
+    uint32_t word_at, slot = entry_slot(conn->entry);
+    int r = peer_meet(entry_pid(conn->entry), (int)entry_fd(conn->entry), &conn->peer, &row);
+    if (r < 0)
+        return r;
+    r = -ESRCH; /* the entry is an earlier process's of that number */
+    if (entry_make(conn->peer.pid, slot, (uint32_t)conn->peer.row_fd, conn->peer.row_id) == conn->entry)
+        r = peer_open_life(&conn->peer, &life, &word_at);
+    if (r == 0) {
+        off_t at = LIFE_AT + (off_t)slot * LIFE_STRIDE;
+        char *map = map_shared(row, SLOT_STRIDE, PROT_READ | PROT_WRITE,
+                               (off_t)ROW_SLOTS_AT + (off_t)slot * SLOT_STRIDE);
+        conn->slot = (struct slot *)(void *)map;
+        conn->life_map = map_shared(life, PAGE, PROT_READ, at / PAGE * PAGE);
+        close(life);
+        r = conn->slot && conn->life_map ? 0 : -ENOMEM;
+        if (r == 0) {
+            conn->message = map + SLOT_MESSAGE_AT;
+            conn->reply = map + SLOT_REPLY_AT;
+            conn->life = (const a32 *)(const void *)((char *)conn->life_map + at % PAGE + word_at);
+        }
+    }
+    close(row);
+    return r;
+}
+
+struct conn *conn_meet(struct receiver *r, uint32_t index)
+{
+    a64 *word = &r->self->front->entries[index];
+    uint64_t entry = atomic_load(word);
+    struct conn *conn = r->conns[index];
+    if (conn && (conn->entry == entry || conn->taken.serial != 0))
+        return conn; /* an entry scribbled over while we owe a reply: we know better */
+    if (conn)
+        conn_bury(r, conn);
+    if (entry == 0)
+        return NULL;
+    if (entry == entry_refused(entry, (int)entry_fd(entry))) {
+        if (process_exists(entry_pid(entry)) == -ESRCH) /* it will never read our refusal */
+            atomic_compare_exchange_strong(word, &entry, 0);
+        return NULL;
+    }
+    conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL; /* the look() tries again */
+    conn->index = index;
+    conn->entry = entry;
+    conn->before = conn->after = NOBODY;
+    pthread_mutex_init(&conn->writing, NULL);
+    int error = introduce(conn);
+    if (error == 0) {
+        r->conns[index] = conn;
+        atomic_fetch_add_explicit(&r->self->front->header.clients, 1, memory_order_relaxed);
+        if (r->top <= index)
+            r->top = index + 1;
+        return conn;
+    }
+    discard(conn);
+    if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+        return NULL; /* ours to mend, not the sender's fault: the look() tries again */
+    bool gone = error == -ESRCH || error == -ENOENT;
+    atomic_compare_exchange_strong(word, &entry, gone ? 0 : entry_refused(entry, -error));
+    return NULL;
+}
+
+bool conn_lives(const struct conn *conn)
+{
+    uint32_t word = atomic_load(conn->life);
+    return !(word & FUTEX_OWNER_DIED) &&
+           (word & FUTEX_TID_MASK) == atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
+}
+
+void conn_bury(struct receiver *r, struct conn *conn)
+{
+    uint64_t entry = conn->entry;
+    if (conn->queued)
+        receiver_dequeue(r, conn);
+    r->conns[conn->index] = NULL;
+    atomic_fetch_sub_explicit(&r->self->front->header.clients, 1, memory_order_relaxed);
+    while (r->top > 0 && !r->conns[r->top - 1])
+        r->top--;
+    atomic_compare_exchange_strong(&r->self->front->entries[conn->index], &entry, 0);
+    conn->buried = true;
+    conn->taken.serial = 0;
+    if (conn->pins == 0)
+        discard(conn);
+}
+
+static bool awaits(const struct conn *conn, uint64_t serial, struct taken *ret_taken)
+{
+    bool ours = conn && serial != 0 && conn->taken.serial == serial;
+    if (ours)
+        *ret_taken = conn->taken;
+    return ours;
+}
+
+struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken)
+{
+    uint64_t serial = id >> 12;
+    pthread_mutex_lock(&r->lock);
+    struct conn *conn = r->conns[id % ENTRIES];
+    bool ours = awaits(conn, serial, ret_taken);
+    if (ours)
+        conn->pins++;
+    pthread_mutex_unlock(&r->lock);
+    if (!ours)
+        return NULL;
+    pthread_mutex_lock(&conn->writing);
+    pthread_mutex_lock(&r->lock); /* another of our threads may have answered meanwhile */
+    ours = awaits(conn, serial, ret_taken);
+    pthread_mutex_unlock(&r->lock);
+    if (ours)
+        return conn;
+    pthread_mutex_unlock(&conn->writing);
+    conn_unpin(r, conn);
+    return NULL;
+}
+
+void conn_unpin(struct receiver *r, struct conn *conn)
+{
+    pthread_mutex_lock(&r->lock);
+    bool last = --conn->pins == 0 && conn->buried;
+    pthread_mutex_unlock(&r->lock);
+    if (last)
+        discard(conn);
+}
+
+void conn_release(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
+{
+    pthread_mutex_lock(&r->lock);
+    if (conn->taken.serial == taken->serial) {
+        conn->taken = *taken;
+        if (answered)
+            conn->taken.serial = 0;
+    }
+    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(&conn->writing);
+    conn_unpin(r, conn);
+}

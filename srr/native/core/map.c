@@ -1,0 +1,25 @@
+/* map.c - see map.h. */
+#define _GNU_SOURCE
+#include "map.h"
+
+#include <sys/mman.h>
+
+const bool may_send_to_itself = false;
+
+void *map_shared(int fd, size_t size, int protection, off_t offset)
+{
+    void *map = mmap(NULL, size, protection, MAP_SHARED, fd, offset);
+    if (map == MAP_FAILED)
+        return NULL;
+    if (madvise(map, size, MADV_DONTFORK) != 0) {
+        munmap(map, size);
+        return NULL;
+    }
+    return map;
+}
+
+void unmap_shared(void *map, size_t size)
+{
+    if (map)
+        munmap(map, size);
+}

@@ -1,0 +1,58 @@
+/*
+ * peer.h - another process's files: finding them, opening them, and whether it is still the one we met.
+ */
+#ifndef SRR_PEER_H
+#define SRR_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "layout.h"
+
+/* A process, by what can't come back: its number, and a file that only it can have at that place. */
+struct peer {
+    pid_t pid;
+    uid_t uid;
+    int row_fd;      /* number in the peer's own table */
+    int life_fd;
+    dev_t device;    /* of the row file */
+    ino_t inode;
+    uint64_t row_id;
+};
+
+/*
+ * Meet a process and open its row file read-write (ret_fd, close-on-exec).
+ *   -ESRCH no such process, it is dying, or the number is a thread's   -ENOENT it has no rows yet
+ *   -EACCES another user's, or the kernel does not let us look         -EPROTO another version
+ *   -EHOSTUNREACH another pid namespace
+ * With row_fd >= 0 only that descriptor is looked at.
+ */
+int peer_meet(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd);
+
+/* The same whoever's it is, for those who only look. */
+int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd);
+
+/* Open the life file of a peer just met, read-only. -EPROTO: it isn't one that only its owner can write. */
+int peer_open_life(const struct peer *peer, int *ret_fd, uint32_t *ret_word_at);
+
+/*
+ * The liveness check: does the process still have that very file at that place, in any of its threads?
+ * False is certain: all its threads are gone, it is another program now, or it has closed its rows.
+ */
+bool peer_alive(const struct peer *peer);
+
+/* Only whether a process of this number exists, is no zombie and is a thread group's leader: 0 or -ESRCH. */
+int process_exists(pid_t pid);
+
+/* The inode of this process's pid namespace: pids mean something only within one. 0: no /proc. */
+uint64_t pid_namespace(void);
+
+/* Does a thread of that number exist, leader or not? */
+bool thread_exists(pid_t tid);
+
+/* A descriptor that becomes readable when the process has died (all threads), or -errno. */
+int process_watch(pid_t pid);
+bool watch_says_dead(int watch);
+
+#endif

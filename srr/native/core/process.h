@@ -1,0 +1,59 @@
+/*
+ * process.h - this process's own rows: made on first use, forgotten by a fork, gone with the process.
+ */
+#ifndef SRR_PROCESS_H
+#define SRR_PROCESS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "layout.h"
+#include "wait.h"
+
+struct link;
+struct receiver;
+
+/* One of our slots: a mapping of our row file, made when the slot is first used. */
+struct place {
+    struct slot *slot;
+    char *message, *reply; /* the inline areas */
+    pthread_mutex_t *life; /* held by the thread that has the slot */
+    uint32_t index;
+    bool taken; /* under the process's lock */
+};
+
+struct process {
+    pid_t pid;
+    uint64_t row_id;
+    uint64_t pid_ns;
+    int row_fd, life_fd;
+    struct row_front *front;
+    char *lives;
+    pthread_mutex_t lock; /* places, links */
+    pthread_mutex_t naming; /* one of our threads at a time changes names */
+    struct place *places[SLOTS];
+    struct link *links;
+    struct receiver *receiver; /* port.h */
+};
+
+/* This process, with rows of its own; in a forked child a new one. NULL: *ret_error is a negative errno. */
+struct process *process_self(int *ret_error);
+
+/* The calling thread's tid, and what it has learned about spinning. */
+pid_t thread_id(void);
+struct spinner *thread_spinner_send(void);
+struct spinner *thread_spinner_receive(void);
+
+/*
+ * A slot for one Send of the calling thread: the one that it keeps, or, while that one is in use
+ * (a Send from within a signal handler or a look()), another. -EAGAIN: all taken.
+ */
+int place_take(struct process *self, struct place **ret_place);
+void place_give(struct process *self, struct place *place);
+
+/* Bytes of a message or reply that go inline at most: SRR_INLINE, INLINE_SIZE at most. */
+uint32_t inline_max(void);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * reply.c - Reply, error replies, Readmsg and Writemsg: what a receiver does with a blocked sender.
+ *
+ * Writes lock before (rule 3): the word goes RECV -> BUSY by CAS, and only then are the sender's buffers
+ * touched. A finished reply wins over a sender that wants to leave: the end is an exchange, not a CAS
+ * from BUSY (rule 14).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stddef.h>
+
+#include "port.h"
+#include "srr.h"
+#include "state.h"
+#include "transfer.h"
+
+/* A held message, or the reason why there is none. */
+struct held {
+    struct receiver *receiver;
+    struct conn *conn;
+    struct taken taken;
+};
+
+static int hold(uint64_t id, struct held *held)
+{
+    int r;
+    struct process *self = process_self(&r);
+    if (!self)
+        return r;
+    held->receiver = self->receiver;
+    held->conn = conn_hold(self->receiver, id, &held->taken);
+    return held->conn ? 0 : -ESRCH;
+}
+
+static void release(struct held *held, bool answered)
+{
+    conn_release(held->receiver, held->conn, &held->taken, answered);
+}
+
+/* Nothing may come between the exchange and the wake but our own death, which the sender's look finds. */
+static void end(struct held *held, enum slot_state state, uint32_t status)
+{
+    struct slot *slot = held->conn->slot;
+    atomic_store_explicit(&slot->status, status, memory_order_relaxed);
+    atomic_exchange(&slot->word, word_with(held->taken.word, state));
+    if (atomic_load(&slot->sleeping))
+        futex_wake(low_half(&slot->word), 1);
+}
+
+/* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
+static bool begin_write(struct held *held)
+{
+    uint64_t word = held->taken.word;
+    if (!atomic_compare_exchange_strong(&held->conn->slot->word, &word, word_with(word, SLOT_BUSY)))
+        return false;
+    if (conn_lives(held->conn))
+        return true;
+    end(held, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
+    return false;
+}
+
+static bool still_wanted(void *arg)
+{
+    const struct held *held = arg;
+    return atomic_load(&held->conn->slot->word) == word_with(held->taken.word, SLOT_BUSY);
+}
+
+/* Into the reply buffer, straight. As remote_write(), and -EINVAL for a part table that can't be right. */
+static int64_t write_direct(struct held *held, uint64_t offset, const struct iovec *data, int parts)
+{
+    struct slot *slot = held->conn->slot;
+    struct remote remote = {.pid = held->conn->peer.pid, .tid = held->taken.tid};
+    uint64_t room;
+    unsigned skip = atomic_load(&slot->message_parts), count = atomic_load(&slot->reply_parts);
+    if (skip > PARTS_MAX || remote_load(&remote, slot->parts + skip, count, &room) < 0 || room != held->taken.room)
+        return -EINVAL;
+    return remote_write(&remote, offset, data, parts, still_wanted, held);
+}
+
+/* A failed write: what it means to us. The sender's part in it has ended or goes on, as `state` says. */
+static int64_t blame(int64_t r)
+{
+    switch (r) {
+    case -ECANCELED: /* it wanted to leave in the middle */
+    case -EINVAL:    /* its table is nonsense */
+        return r == -EINVAL ? -SRR_EDSTFAULT : -ESRCH;
+    default:
+        return r;
+    }
+}
+
+static uint32_t status_of(int64_t r)
+{
+    return r == -SRR_EDSTFAULT || r == -EINVAL ? EFAULT : r == -ECANCELED ? EINTR : (uint32_t)-r;
+}
+
+int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
+{
+    struct held held;
+    uint64_t length, n;
+    int64_t r = parts_length(reply, parts, &length);
+    if (r < 0 || (r = hold(id, &held)) < 0)
+        return r;
+    struct slot *slot = held.conn->slot;
+    if (!begin_write(&held)) {
+        release(&held, true);
+        return -ESRCH;
+    }
+
+    /* Point of no return: the Send must be ended, but for a bad buffer of our own. */
+    n = length < held.taken.room ? length : held.taken.room;
+    enum srr_lane lane = n == 0 ? SRR_LANE_NONE : n <= inline_max() ? SRR_LANE_INLINE : SRR_LANE_DIRECT;
+    r = (int64_t)n;
+    if (lane == SRR_LANE_INLINE)
+        gather(held.conn->reply, n, reply, parts);
+    else if (lane == SRR_LANE_DIRECT)
+        r = write_direct(&held, 0, reply, parts);
+    if (r == -EFAULT) {
+        uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
+        if (atomic_compare_exchange_strong(&slot->word, &busy, held.taken.word)) {
+            release(&held, false);
+            return r; /* nothing is lost: the caller may reply from a better one */
+        }
+    }
+    if (r < 0) {
+        end(&held, SLOT_FAILR, status_of(r));
+        release(&held, true);
+        return blame(r);
+    }
+    if (length < held.taken.written)
+        length = held.taken.written;
+    atomic_store_explicit(&slot->replied, length, memory_order_relaxed);
+    atomic_store_explicit(&slot->inlined, lane == SRR_LANE_INLINE ? n : 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->reply_lane, (uint8_t)lane, memory_order_relaxed);
+    atomic_store_explicit(&slot->reply_flags, held.taken.seen < held.taken.nbytes ? SRR_MESSAGE_TRUNCATED : 0,
+                          memory_order_relaxed);
+    end(&held, SLOT_DONE, 0);
+    release(&held, true);
+    return r;
+}
+
+int srr_error(uint64_t id, int error)
+{
+    struct held held;
+    if (error < 1 || error > 4095)
+        return -EINVAL;
+    int r = hold(id, &held);
+    if (r < 0)
+        return r;
+    if (!begin_write(&held)) {
+        release(&held, true);
+        return -ESRCH;
+    }
+    atomic_store_explicit(&held.conn->slot->replied, 0, memory_order_relaxed);
+    atomic_store_explicit(&held.conn->slot->reply_flags, SRR_BY_SERVER, memory_order_relaxed);
+    end(&held, SLOT_DONE, (uint32_t)error);
+    release(&held, true);
+    return 0;
+}
+
+/* From `offset` of the inline message. */
+static int64_t read_inline(struct held *held, uint64_t offset, const struct iovec *buffer, int parts)
+{
+    if (held->taken.nbytes > INLINE_SIZE)
+        return -SRR_EDSTFAULT;
+    return (int64_t)scatter(buffer, parts, held->conn->message + offset, held->taken.nbytes - offset);
+}
+
+static int64_t read_direct(struct held *held, uint64_t offset, const struct iovec *buffer, int parts)
+{
+    struct slot *slot = held->conn->slot;
+    struct remote remote = {.pid = held->conn->peer.pid, .tid = held->taken.tid};
+    uint64_t length;
+    if (remote_load(&remote, slot->parts, atomic_load(&slot->message_parts), &length) < 0 ||
+        length != held->taken.nbytes)
+        return -SRR_EDSTFAULT;
+    return remote_read(&remote, offset, buffer, parts);
+}
+
+int64_t srr_read(uint64_t id, uint64_t offset, const struct iovec *buffer, int parts)
+{
+    struct held held;
+    uint64_t size;
+    int64_t r = parts_length(buffer, parts, &size);
+    if (r < 0 || (r = hold(id, &held)) < 0)
+        return r;
+    if (offset < held.taken.nbytes)
+        r = held.taken.lane == SRR_LANE_INLINE ? read_inline(&held, offset, buffer, parts)
+                                               : read_direct(&held, offset, buffer, parts);
+    /* Validate after: if the sender has left, what we read may be anything. */
+    if (atomic_load(&held.conn->slot->word) != held.taken.word || !conn_lives(held.conn))
+        r = -ESRCH;
+    if (r > 0 && offset + (uint64_t)r > held.taken.seen)
+        held.taken.seen = offset + (uint64_t)r;
+    release(&held, r == -ESRCH);
+    return r;
+}
+
+int64_t srr_write(uint64_t id, uint64_t offset, const struct iovec *data, int parts)
+{
+    struct held held;
+    uint64_t length;
+    int64_t r = parts_length(data, parts, &length);
+    if (r < 0 || (r = hold(id, &held)) < 0)
+        return r;
+    if (!begin_write(&held)) {
+        release(&held, true);
+        return -ESRCH;
+    }
+    uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
+    r = length == 0 || offset >= held.taken.room ? 0 : write_direct(&held, offset, data, parts);
+    if (!atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
+        end(&held, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
+        release(&held, true);
+        return -ESRCH;
+    }
+    if (r < 0)
+        r = blame(r);
+    else if (r > 0 && offset + (uint64_t)r > held.taken.written)
+        held.taken.written = offset + (uint64_t)r;
+    release(&held, r == -ESRCH);
+    return r;
+}

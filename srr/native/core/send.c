@@ -1,0 +1,273 @@
+/*
+ * send.c - Send: publish, ring, wait, take the result.
+ *
+ * Guarantees B (ends exactly once) and C (no reply lands in a later transaction): the word decides. The
+ * sender leaves only by a CAS from the state it has seen; a receiver writes into its buffers only after
+ * its own CAS to BUSY, from which the sender can not leave:
+ *
+ *     losing                                         ours
+ *     receiver: word == RECV? yes                    receiver: CAS RECV -> BUSY
+ *     sender: time-out, word = IDLE, returns         sender: time-out, CAS RECV -> IDLE fails;
+ *     sender: next Send, other buffers                       CAS BUSY -> BUSYC, waits
+ *     receiver: writes into them                     receiver: writes, exchange -> DONE, wakes
+ *
+ * Sleeping on the word (guarantee A): the sender announces itself (sleeping = 1), then FUTEX_WAIT
+ * compares the word; the receiver exchanges the word, then reads `sleeping`. One of them sees the other.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "link.h"
+#include "map.h"
+#include "process.h"
+#include "srr.h"
+#include "state.h"
+#include "transfer.h"
+
+/* What one Send has to carry, checked. */
+struct letter {
+    const struct iovec *message, *reply;
+    int message_parts, reply_parts;
+    uint64_t nbytes, room;
+};
+
+static int check_letter(struct letter *letter)
+{
+    int r = parts_length(letter->message, letter->message_parts, &letter->nbytes);
+    return r < 0 ? r : parts_length(letter->reply, letter->reply_parts, &letter->room);
+}
+
+static void describe_parts(struct part *table, const struct iovec *parts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        atomic_store_explicit(&table[i].address, (uintptr_t)parts[i].iov_base, memory_order_relaxed);
+        atomic_store_explicit(&table[i].length, parts[i].iov_len, memory_order_relaxed);
+    }
+}
+
+/* Under Yama's ptrace_scope 1 the direct lane needs our leave; without Yama this is EINVAL, and harmless. */
+static void let_in(pid_t receiver)
+{
+    static _Atomic pid_t let; /* -1: there is no Yama */
+    pid_t last = atomic_load_explicit(&let, memory_order_relaxed);
+    if (last != receiver && last != -1) {
+        int r = prctl(PR_SET_PTRACER, (unsigned long)receiver, 0, 0, 0);
+        atomic_store_explicit(&let, r == 0 ? receiver : -1, memory_order_relaxed);
+    }
+}
+
+/* Everything about the Send but the word. Relaxed: the word's store publishes it. */
+static void describe(struct place *place, const struct link *link, const struct letter *letter)
+{
+    struct slot *slot = place->slot;
+    enum srr_lane lane = letter->nbytes == 0              ? SRR_LANE_NONE
+                         : letter->nbytes <= inline_max() ? SRR_LANE_INLINE
+                                                          : SRR_LANE_DIRECT;
+    if (lane == SRR_LANE_INLINE)
+        gather(place->message, letter->nbytes, letter->message, letter->message_parts);
+    if (lane == SRR_LANE_DIRECT || letter->room > inline_max())
+        let_in(link->peer.pid);
+    atomic_store_explicit(&slot->target, link->peer.row_id, memory_order_relaxed);
+    atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
+    atomic_store_explicit(&slot->room, letter->room, memory_order_relaxed);
+    atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
+    atomic_store_explicit(&slot->cpu, cpu_here(), memory_order_relaxed);
+    atomic_store_explicit(&slot->message_parts, (uint16_t)letter->message_parts, memory_order_relaxed);
+    atomic_store_explicit(&slot->reply_parts, (uint16_t)letter->reply_parts, memory_order_relaxed);
+    atomic_store_explicit(&slot->lane, (uint8_t)lane, memory_order_relaxed);
+    atomic_store_explicit(&slot->status, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->reply_flags, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->sends, atomic_load_explicit(&slot->sends, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    describe_parts(slot->parts, letter->message, letter->message_parts);
+    describe_parts(slot->parts + letter->message_parts, letter->reply, letter->reply_parts);
+}
+
+/* Our entry, waited for where the port is crowded: its owner buries its dead, then wakes us. */
+static int entry_patiently(struct process *self, struct link *link, struct place *place, struct patience *patience)
+{
+    for (;;) {
+        int r = link_entry(self, link, place);
+        if (r != -EAGAIN)
+            return r;
+        if (!peer_alive(&link->peer))
+            return -ESRCH;
+        if ((r = patience_check(patience)) != 0)
+            return r;
+        r = futex_sleep(&link->front->port.crowded, 1, patience_slice(patience));
+        if (r == -EINTR || (r == -ETIMEDOUT && (r = patience_look(patience)) != 0))
+            return r;
+    }
+}
+
+/* At a slice's end: is the receiver alive, and does it still know us? Returns why to leave, or 0. */
+static int look_up(struct process *self, struct link *link, struct place *place, uint64_t seen)
+{
+    if (!peer_alive(&link->peer)) {
+        atomic_compare_exchange_strong(&place->slot->word, &seen, word_bereaved(seen));
+        return -ESRCH;
+    }
+    if (word_state(seen) != SLOT_SENT)
+        return 0;
+    unsigned before = link->entry_of[place->index];
+    int entry = link_entry(self, link, place);
+    if (entry < 0)
+        return entry == -EAGAIN ? 0 : entry;
+    if ((unsigned)entry + 1 != before)
+        link_ring(link, (unsigned)entry); /* our entry was scribbled over: we have another now */
+    return 0;
+}
+
+/* Sleep once. Returns why the Send must end (it may not be able to yet), or 0. */
+static int sleep_on(struct process *self, struct link *link, struct place *place, uint64_t seen,
+                    struct patience *patience, bool leaving)
+{
+    struct slot *slot = place->slot;
+    if (atomic_load_explicit(&slot->since_ns, memory_order_relaxed) == 0)
+        atomic_store_explicit(&slot->since_ns, (uint64_t)now_ns(), memory_order_relaxed);
+    atomic_store(&slot->sleeping, 1);
+    /* One that is leaving has no time left, but must stay until the copy into its buffer is done. */
+    int r = futex_sleep(low_half(&slot->word), (uint32_t)seen, leaving ? SLICE_FIRST : patience_slice(patience));
+    if (r == -EINTR)
+        return -EINTR;
+    if (r != -ETIMEDOUT)
+        return 0;
+    uint64_t now = atomic_load(&slot->word);
+    if (now != seen && state_is_terminal(word_state(now)))
+        atomic_fetch_add_explicit(&self->front->header.healed, 1, memory_order_relaxed);
+    if (now != seen)
+        return 0;
+    int why = look_up(self, link, place, seen);
+    if (why == 0)
+        why = patience_look(patience);
+    return why != 0 ? why : patience_check(patience);
+}
+
+/* Wait until the word is terminal, or until we have left. Returns the last word of the transaction; *ret_why
+ * is 0 if the receiver ended it. */
+static uint64_t wait_for_end(struct process *self, struct link *link, struct place *place, uint64_t sent,
+                             struct patience *patience, int *ret_why)
+{
+    struct slot *slot = place->slot;
+    int why = patience->deadline == INT64_MAX ? 0 : patience_check(patience);
+    for (;;) {
+        uint64_t word = atomic_load(&slot->word);
+        if (state_is_terminal(word_state(word)) || !word_same_transaction(word, sent)) {
+            *ret_why = why;
+            return word;
+        }
+        if (why != 0 && word_leaving(word) != word) {
+            uint64_t left = word_leaving(word);
+            if (atomic_compare_exchange_strong(&slot->word, &word, left) && word_state(left) == SLOT_IDLE) {
+                *ret_why = why;
+                return word; /* what it was when we left: SENT or RECV */
+            }
+            continue;
+        }
+        if (why == 0 && spin(thread_spinner_send(), low_half(&slot->word), (uint32_t)word, &link->front->port.cpu))
+            continue;
+        int now = sleep_on(self, link, place, word, patience, why != 0);
+        why = why != 0 ? why : now;
+    }
+}
+
+/* Point of no return is behind us: the transaction has ended, one way or another. */
+static int read_result(struct place *place, const struct letter *letter, uint64_t end, int why, struct srr_sent *sent)
+{
+    struct slot *slot = place->slot;
+    enum slot_state state = word_state(end);
+    uint8_t flags = atomic_load_explicit(&slot->reply_flags, memory_order_relaxed);
+    uint32_t status = atomic_load_explicit(&slot->status, memory_order_relaxed);
+    sent->message_lane = atomic_load_explicit(&slot->lane, memory_order_relaxed);
+    if (state_is_received(state))
+        sent->flags |= SRR_RECEIVED;
+    if (state == SLOT_FAILN || state == SLOT_FAILR) {
+        if (why != 0)
+            return why; /* we ended it, or the receiver did because we wanted to leave */
+        return status > 0 && status < 4096 ? -(int)status : -EPROTO;
+    }
+    if (state != SLOT_DONE)
+        return state == SLOT_SENT || state == SLOT_RECV ? why : -EPROTO; /* garbage in our slot */
+    sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
+    if (status != 0)
+        return status < 4096 ? -(int)status : -EPROTO;
+    sent->replied = atomic_load_explicit(&slot->replied, memory_order_relaxed);
+    sent->stored = sent->replied < letter->room ? sent->replied : letter->room;
+    if (sent->replied > letter->room)
+        sent->flags |= SRR_REPLY_TRUNCATED;
+    sent->reply_lane = atomic_load_explicit(&slot->reply_lane, memory_order_relaxed);
+    if (sent->reply_lane == SRR_LANE_INLINE) {
+        uint64_t inlined = atomic_load_explicit(&slot->inlined, memory_order_relaxed);
+        if (inlined > INLINE_SIZE)
+            return -EPROTO;
+        scatter(letter->reply, letter->reply_parts, place->reply, inlined);
+    } else if (sent->reply_lane != SRR_LANE_DIRECT) {
+        sent->reply_lane = SRR_LANE_NONE;
+    }
+    return 0;
+}
+
+/* From the first contact to the result; the slot is ours. */
+static int transact(struct process *self, struct link *link, struct place *place, const struct letter *letter,
+                    struct patience *patience, struct srr_sent *sent)
+{
+    struct slot *slot = place->slot;
+    int why, entry = entry_patiently(self, link, place, patience);
+    if (entry < 0)
+        return entry;
+    describe(place, link, letter);
+    atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
+    uint64_t word = word_next(atomic_load(&slot->word), 0);
+
+    /* Point of no return: from here on the transaction must be ended. */
+    atomic_store(&slot->word, word);
+    link_ring(link, (unsigned)entry);
+    uint64_t end = wait_for_end(self, link, place, word, patience, &why);
+    int r = read_result(place, letter, end, why, sent);
+
+    atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
+    /* The generation is ours, whatever a peer has made of the word. */
+    atomic_store(&slot->word, word_with(word, SLOT_IDLE));
+    return r;
+}
+
+int srr_send(pid_t to, const struct iovec *message, int message_parts, const struct iovec *reply, int reply_parts,
+             const struct srr_wait *wait, struct srr_sent *ret_sent)
+{
+    struct srr_sent unwanted, *sent = ret_sent ? ret_sent : &unwanted;
+    struct letter letter = {message, reply, message_parts, reply_parts, 0, 0};
+    struct patience patience;
+    struct link *link;
+    struct place *place;
+    int r;
+    memset(sent, 0, sizeof *sent);
+    if ((r = check_letter(&letter)) < 0)
+        return r;
+    struct process *self = process_self(&r);
+    if (!self)
+        return r;
+    if (to <= 0)
+        return -ESRCH;
+    if (to == self->pid && !may_send_to_itself)
+        return -EDEADLK;
+    if ((r = place_take(self, &place)) < 0)
+        return r;
+    patience_begin(&patience, wait, SLICE_FIRST);
+    atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
+    atomic_store_explicit(&place->slot->peer, (uint32_t)to, memory_order_relaxed);
+    atomic_store_explicit(&place->slot->meeting, 1, memory_order_relaxed);
+    r = link_get(self, to, &patience, &link);
+    atomic_store_explicit(&place->slot->meeting, 0, memory_order_relaxed);
+    if (r == 0) {
+        r = transact(self, link, place, &letter, &patience, sent);
+        if (r == -ESRCH && !(sent->flags & SRR_BY_SERVER))
+            link_bury(self, link);
+        link_put(self, link);
+    }
+    atomic_store_explicit(&place->slot->peer, 0, memory_order_relaxed);
+    place_give(self, place);
+    return r;
+}

@@ -1,0 +1,67 @@
+/*
+ * wait.h - time, sleeping and spinning. The only file that calls futex.
+ */
+#ifndef SRR_WAIT_H
+#define SRR_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layout.h"
+
+struct srr_wait;
+
+#define MS INT64_C(1000000)
+#define SLICE_FIRST (10 * MS)
+#define SLICE_LONGEST (100 * MS) /* nobody sleeps longer without looking up */
+#define SPIN_LONGEST (50 * INT64_C(1000))
+
+/* CLOCK_MONOTONIC. Never compared across processes but for display: time namespaces shift it. */
+int64_t now_ns(void);
+
+/* The CPU this thread runs on, + 1. */
+uint32_t cpu_here(void);
+
+/* Most nanoseconds that a wait spins before it sleeps: SRR_SPIN_US, 0 turns spinning off. */
+int64_t spin_budget(void);
+
+/* How much longer a verb may block, and when it looks up next. */
+struct patience {
+    const struct srr_wait *wait;
+    int64_t deadline; /* INT64_MAX: for ever */
+    int64_t slice;
+};
+void patience_begin(struct patience *p, const struct srr_wait *wait, int64_t first_slice);
+/* 0, or why the verb must end: -ETIMEDOUT. */
+int patience_check(const struct patience *p);
+/* At a slice's end: asks the caller's look(). 0 or -EINTR; lengthens the next slice. */
+int patience_look(struct patience *p);
+int64_t patience_slice(const struct patience *p);
+
+/*
+ * Sleep while *word == value, at most ns. 0: woken (perhaps for nothing), -EAGAIN: the word had
+ * changed, -ETIMEDOUT, -EINTR: a handler ran. Always with a time-out: FUTEX_WAIT without one is
+ * restarted under SA_RESTART, and the EINTR that QNX4 promises would be lost.
+ */
+int futex_sleep(a32 *word, uint32_t value, int64_t ns);
+void futex_wake(a32 *word, int sleepers);
+
+/* What a thread has learned about spinning; private to it. */
+struct spinner {
+    uint16_t losses; /* spins in a row that a sleep had to follow */
+    uint16_t skip;   /* waits to sleep through without trying */
+};
+
+/*
+ * Spin while *word == value: true if it changed. Only while the peer last ran on another CPU
+ * (*peer_cpu, 0: unknown, do not spin): on one CPU a spinner keeps its peer from running.
+ */
+bool spin(struct spinner *spinner, const a32 *word, uint32_t value, const a32 *peer_cpu);
+
+/* The futex half of a slot's word. */
+static inline a32 *low_half(a64 *word)
+{
+    return (a32 *)(void *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+#endif
