@@ -110,6 +110,21 @@ void conn_bury(struct receiver *r, struct conn *conn)
         discard(conn);
 }
 
+/*
+ * Nothing may come between the exchange and the wake but our own death, which the sender's look finds. The
+ * sender announces itself and then compares the word; we exchange the word and then look whether it did.
+ */
+void conn_end(struct conn *conn, uint64_t word, enum slot_state state, uint32_t status)
+{
+    struct slot *slot = conn->slot;
+    atomic_store_explicit(&slot->status, status, memory_order_relaxed);
+    atomic_exchange(&slot->word, word_with(word, state));
+    if (atomic_load(&slot->sleeping)) {
+        futex_wake(low_half(&slot->word), 1);
+        atomic_store(&slot->woken, (uint32_t)word_generation(word));
+    }
+}
+
 static bool awaits(const struct conn *conn, uint64_t serial, struct taken *ret_taken)
 {
     bool ours = conn && serial != 0 && conn->taken.serial == serial;

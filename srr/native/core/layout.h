@@ -123,13 +123,14 @@ struct slot {
     _Atomic uint8_t reply_lane; /* receiver, in BUSY */
     _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER */
     a32 status;              /* receiver, before DONE or FAILx: 0 or errno */
-    uint32_t pad;
+    a32 woken;               /* receiver, after a FUTEX_WAKE: the generation's low half. Only counts the lost */
     /* line 1 */
     a64 replied;           /* receiver, in BUSY: length of its reply, or as far as it wrote before */
     a64 inlined;           /* receiver, in BUSY: bytes of it that are in the inline area */
     a64 since_ns;          /* sender: when it began to sleep, 0: not asleep. For ps only */
     a64 sends;             /* sender: counts */
     a32 peer;              /* sender: pid it sends to, 0: none. For ps only */
+    a32 rung;              /* sender, after it has rung: the generation's low half. Only counts the lost */
     a32 meeting;           /* sender: 1 = `peer` has no rows yet. For ps only */
     /* line 2 ... */
     _Alignas(64) struct part parts[2 * PARTS_MAX]; /* message_parts, then reply_parts */

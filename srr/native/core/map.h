@@ -14,6 +14,10 @@
 void *map_shared(int fd, size_t size, int protection, off_t offset);
 void unmap_shared(void *map, size_t size);
 
+/* memcpy between private memory and an inline area. The other side may write the area at the same time: a
+ * copy that is torn so is found out by the word, and thrown away (receive.c). */
+void copy_shared(void *to, const void *from, size_t size);
+
 extern const bool may_send_to_itself;
 
 #endif

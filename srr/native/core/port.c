@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include "port.h"
-#include "state.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -106,22 +105,31 @@ struct conn *receiver_first(struct receiver *r, pid_t from)
 }
 
 /*
- * What no hint told us. A message that was there at the last look already, a whole slice ago, was lost on
- * its way: a hint is never so late. It is served, and counted as healed: the count must stay 0 where
- * nobody died and nobody scribbled.
+ * What no hint told us. A message that was there at the last look already, and whose sender has rung, was
+ * lost on its way, for we have collected in between. It is served, and counted as healed: the count must
+ * stay 0 where nobody died and nobody scribbled.
  */
 static void look_at(struct receiver *r, struct conn *conn)
 {
     uint64_t word = conn->queued ? 0 : message_for_us(r, conn);
-    if (word != 0 && word == conn->last_look && conn_lives(conn)) {
+    if (word != 0 && word == conn->last_look && atomic_load(&conn->slot->rung) == (uint32_t)word_generation(word) &&
+        conn_lives(conn)) {
         arrived(r, conn);
         atomic_fetch_add_explicit(&r->self->front->header.healed, 1, memory_order_relaxed);
     }
     conn->last_look = word;
 }
 
+void receiver_look_when_due(struct receiver *r)
+{
+    if (++r->calls % 256 == 0 || atomic_load_explicit(&r->port->crowded, memory_order_relaxed) != 0)
+        if (now_ns() - r->looked >= SLICE_LONGEST)
+            receiver_look(r);
+}
+
 void receiver_look(struct receiver *r)
 {
+    r->looked = now_ns();
     bool crowded = atomic_exchange(&r->port->crowded, 0) != 0;
     uint32_t end = crowded ? ENTRIES : r->top + 64 < ENTRIES ? r->top + 64 : ENTRIES;
     /* Whose thread died without a word says so itself; that a whole process is gone is asked of the

@@ -11,6 +11,7 @@
 
 #include "peer.h"
 #include "process.h"
+#include "state.h"
 
 #define NOBODY UINT32_MAX
 
@@ -56,6 +57,8 @@ struct receiver {
     uint32_t top;        /* conns[top] and above are empty */
     uint32_t first, last; /* the queue */
     uint32_t selective;  /* threads that wait for one sender only */
+    uint32_t calls;      /* of receive(), to look now and then also where nobody ever sleeps */
+    int64_t looked;      /* when the last look was */
     uint32_t turn;       /* whose process the next look() checks */
     uint64_t serials;    /* the last one given */
     a32 peer_cpu;        /* CPU + 1 of the last sender that we heard */
@@ -68,8 +71,10 @@ void receiver_collect(struct receiver *r);
 /* Under the lock: the first in the queue from that pid or tid (0: anyone), or NULL. */
 struct conn *receiver_first(struct receiver *r, pid_t from);
 void receiver_dequeue(struct receiver *r, struct conn *conn);
-/* Under the lock, at a slice's end: what no hint told, and the dead. */
+/* Under the lock, at a slice's end: what no hint told, and the dead. Only after a collect. */
 void receiver_look(struct receiver *r);
+/* Under the lock, at each call: the same if the last look is long ago. */
+void receiver_look_when_due(struct receiver *r);
 
 /* Under the lock. The sender is dead or was refused: its entry is free again. */
 void conn_bury(struct receiver *r, struct conn *conn);
@@ -77,6 +82,9 @@ void conn_bury(struct receiver *r, struct conn *conn);
 bool conn_lives(const struct conn *conn);
 /* The entry's sender, met now if it must be. NULL: there is none, or it was refused. */
 struct conn *conn_meet(struct receiver *r, uint32_t index);
+
+/* BUSY -> a terminal state, and wake the sender. `word`: of the transaction, in any state. */
+void conn_end(struct conn *conn, uint64_t word, enum slot_state state, uint32_t status);
 
 /* The message's sender, held (mapped) and to ourselves, or NULL: the message is not ours to answer. */
 struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken);

@@ -266,7 +266,8 @@ static int make_place(struct process *self, uint32_t index, struct place **ret_p
         return r;
     }
     /* Generations begin anywhere: a server that remembers the last owner of this pid must not be misled. */
-    atomic_store(&place->slot->word, word_make(self->row_id * 0x9e3779b97f4a7c15u, 0, SLOT_IDLE));
+    place->word = word_make(self->row_id * 0x9e3779b97f4a7c15u, 0, SLOT_IDLE);
+    atomic_store(&place->slot->word, place->word);
     *ret_place = place;
     return 0;
 }

@@ -21,6 +21,7 @@ struct place {
     char *message, *reply; /* the inline areas */
     pthread_mutex_t *life; /* held by the thread that has the slot */
     uint32_t index;
+    uint64_t word; /* the last transaction's, IDLE: generations go on from here, whatever a peer makes of the slot */
     bool taken; /* under the process's lock */
 };
 

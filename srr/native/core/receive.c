@@ -16,7 +16,6 @@
 
 #include "port.h"
 #include "srr.h"
-#include "state.h"
 #include "transfer.h"
 
 #define TRY_THE_NEXT 1
@@ -73,10 +72,7 @@ static void reject(struct conn *conn, const struct taken *taken, int error)
     uint64_t word = taken->word;
     if (!atomic_compare_exchange_strong(&conn->slot->word, &word, word_with(word, SLOT_BUSY)))
         return;
-    atomic_store_explicit(&conn->slot->status, (uint32_t)error, memory_order_relaxed);
-    atomic_exchange(&conn->slot->word, word_with(taken->word, SLOT_FAILN));
-    if (atomic_load(&conn->slot->sleeping))
-        futex_wake(low_half(&conn->slot->word), 1);
+    conn_end(conn, word, SLOT_FAILN, (uint32_t)error);
 }
 
 /* The lock is released, the connection pinned. 0, TRY_THE_NEXT, or a failure of our own. */
@@ -181,6 +177,7 @@ static int receive(pid_t from, const struct iovec *buffer, int parts, const stru
         publish_cpu(port);
         pthread_mutex_lock(&r->lock);
         receiver_collect(r);
+        receiver_look_when_due(r);
         struct conn *conn = receiver_first(r, from);
         bool ours = conn && take(r, conn, &taken);
         pthread_mutex_unlock(&r->lock);
@@ -209,7 +206,7 @@ static int receive(pid_t from, const struct iovec *buffer, int parts, const stru
         int slept = sleep_on_bell(r, bell, from, patience_slice(&patience));
         if (slept == -EINTR)
             why = -EINTR;
-        else if (slept == -ETIMEDOUT)
+        else if (slept == -ETIMEDOUT || patience_is_due(&patience))
             why = look_up(r, from, &patience);
         if (why != 0)
             break;

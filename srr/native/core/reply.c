@@ -11,7 +11,6 @@
 
 #include "port.h"
 #include "srr.h"
-#include "state.h"
 #include "transfer.h"
 
 /* A held message, or the reason why there is none. */
@@ -37,16 +36,6 @@ static void release(struct held *held, bool answered)
     conn_release(held->receiver, held->conn, &held->taken, answered);
 }
 
-/* Nothing may come between the exchange and the wake but our own death, which the sender's look finds. */
-static void end(struct held *held, enum slot_state state, uint32_t status)
-{
-    struct slot *slot = held->conn->slot;
-    atomic_store_explicit(&slot->status, status, memory_order_relaxed);
-    atomic_exchange(&slot->word, word_with(held->taken.word, state));
-    if (atomic_load(&slot->sleeping))
-        futex_wake(low_half(&slot->word), 1);
-}
-
 /* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
 static bool begin_write(struct held *held)
 {
@@ -55,7 +44,7 @@ static bool begin_write(struct held *held)
         return false;
     if (conn_lives(held->conn))
         return true;
-    end(held, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
+    conn_end(held->conn, held->taken.word, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
     return false;
 }
 
@@ -123,7 +112,7 @@ int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
         }
     }
     if (r < 0) {
-        end(&held, SLOT_FAILR, status_of(r));
+        conn_end(held.conn, held.taken.word, SLOT_FAILR, status_of(r));
         release(&held, true);
         return blame(r);
     }
@@ -134,7 +123,7 @@ int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
     atomic_store_explicit(&slot->reply_lane, (uint8_t)lane, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_flags, held.taken.seen < held.taken.nbytes ? SRR_MESSAGE_TRUNCATED : 0,
                           memory_order_relaxed);
-    end(&held, SLOT_DONE, 0);
+    conn_end(held.conn, held.taken.word, SLOT_DONE, 0);
     release(&held, true);
     return r;
 }
@@ -153,7 +142,7 @@ int srr_error(uint64_t id, int error)
     }
     atomic_store_explicit(&held.conn->slot->replied, 0, memory_order_relaxed);
     atomic_store_explicit(&held.conn->slot->reply_flags, SRR_BY_SERVER, memory_order_relaxed);
-    end(&held, SLOT_DONE, (uint32_t)error);
+    conn_end(held.conn, held.taken.word, SLOT_DONE, (uint32_t)error);
     release(&held, true);
     return 0;
 }
@@ -210,7 +199,7 @@ int64_t srr_write(uint64_t id, uint64_t offset, const struct iovec *data, int pa
     uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
     r = length == 0 || offset >= held.taken.room ? 0 : write_direct(&held, offset, data, parts);
     if (!atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
-        end(&held, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
+        conn_end(held.conn, held.taken.word, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
         release(&held, true);
         return -ESRCH;
     }

@@ -135,10 +135,13 @@ static int sleep_on(struct process *self, struct link *link, struct place *place
     if (r != -ETIMEDOUT)
         return 0;
     uint64_t now = atomic_load(&slot->word);
-    if (now != seen && state_is_terminal(word_state(now)))
-        atomic_fetch_add_explicit(&self->front->header.healed, 1, memory_order_relaxed);
-    if (now != seen)
+    if (now != seen) {
+        /* The end came as our time ran out: its wake must be under way. If it isn't, it was lost. */
+        if (state_is_terminal(word_state(now)) &&
+            !await_value(&slot->woken, (uint32_t)word_generation(now), SLICE_LONGEST))
+            atomic_fetch_add_explicit(&self->front->header.healed, 1, memory_order_relaxed);
         return 0;
+    }
     int why = look_up(self, link, place, seen);
     if (why == 0)
         why = patience_look(patience);
@@ -219,18 +222,19 @@ static int transact(struct process *self, struct link *link, struct place *place
         return entry;
     describe(place, link, letter);
     atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
-    uint64_t word = word_next(atomic_load(&slot->word), 0);
+    uint64_t word = word_next(place->word, 0);
 
     /* Point of no return: from here on the transaction must be ended. */
     atomic_store(&slot->word, word);
     link_ring(link, (unsigned)entry);
+    atomic_store_explicit(&slot->rung, (uint32_t)word_generation(word), memory_order_release);
     uint64_t end = wait_for_end(self, link, place, word, patience, &why);
     int r = read_result(place, letter, end, why, sent);
 
     atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
-    /* The generation is ours, whatever a peer has made of the word. */
-    atomic_store(&slot->word, word_with(word, SLOT_IDLE));
+    place->word = word_with(word, SLOT_IDLE);
+    atomic_store(&slot->word, place->word);
     return r;
 }
 

@@ -9,10 +9,10 @@
 #include "transfer.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "map.h"
 #include "srr.h"
 
 int parts_length(const struct iovec *parts, int count, uint64_t *ret_length)
@@ -33,7 +33,7 @@ uint64_t gather(void *to, uint64_t room, const struct iovec *parts, int count)
     for (int i = 0; i < count && done < room; i++) {
         uint64_t n = parts[i].iov_len < room - done ? parts[i].iov_len : room - done;
         if (n > 0)
-            memcpy((char *)to + done, parts[i].iov_base, n);
+            copy_shared((char *)to + done, parts[i].iov_base, n);
         done += n;
     }
     return done;
@@ -45,7 +45,7 @@ uint64_t scatter(const struct iovec *parts, int count, const void *from, uint64_
     for (int i = 0; i < count && done < length; i++) {
         uint64_t n = parts[i].iov_len < length - done ? parts[i].iov_len : length - done;
         if (n > 0)
-            memcpy(parts[i].iov_base, (const char *)from + done, n);
+            copy_shared(parts[i].iov_base, (const char *)from + done, n);
         done += n;
     }
     return done;

@@ -59,6 +59,7 @@ void patience_begin(struct patience *p, const struct srr_wait *wait, int64_t fir
     p->wait = wait;
     p->deadline = INT64_MAX;
     p->slice = first_slice;
+    p->looked = 0;
     if (timeout >= 0) {
         int64_t now = now_ns();
         p->deadline = timeout < INT64_MAX - now ? now + timeout : INT64_MAX;
@@ -72,9 +73,15 @@ int patience_check(const struct patience *p)
 
 int patience_look(struct patience *p)
 {
+    p->looked = now_ns();
     if (p->slice < SLICE_LONGEST)
         p->slice = p->slice * 2 < SLICE_LONGEST ? p->slice * 2 : SLICE_LONGEST;
     return p->wait && p->wait->look && p->wait->look(p->wait->look_arg) ? -EINTR : 0;
+}
+
+bool patience_is_due(const struct patience *p)
+{
+    return now_ns() - p->looked >= p->slice;
 }
 
 int64_t patience_slice(const struct patience *p)
@@ -95,6 +102,17 @@ int futex_sleep(a32 *word, uint32_t value, int64_t ns)
 void futex_wake(a32 *word, int sleepers)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, sleepers, NULL, NULL, 0);
+}
+
+bool await_value(const a32 *word, uint32_t value, int64_t ns)
+{
+    int64_t end = now_ns() + ns;
+    while (atomic_load(word) != value) {
+        if (now_ns() >= end)
+            return false;
+        sched_yield();
+    }
+    return true;
 }
 
 static inline void pause_cpu(void)

@@ -30,6 +30,7 @@ struct patience {
     const struct srr_wait *wait;
     int64_t deadline; /* INT64_MAX: for ever */
     int64_t slice;
+    int64_t looked; /* when it last looked up */
 };
 void patience_begin(struct patience *p, const struct srr_wait *wait, int64_t first_slice);
 /* 0, or why the verb must end: -ETIMEDOUT. */
@@ -37,6 +38,8 @@ int patience_check(const struct patience *p);
 /* At a slice's end: asks the caller's look(). 0 or -EINTR; lengthens the next slice. */
 int patience_look(struct patience *p);
 int64_t patience_slice(const struct patience *p);
+/* A slice has passed since the last look: also a verb that is woken all the time for nothing must look up. */
+bool patience_is_due(const struct patience *p);
 
 /*
  * Sleep while *word == value, at most ns. 0: woken (perhaps for nothing), -EAGAIN: the word had
@@ -45,6 +48,9 @@ int64_t patience_slice(const struct patience *p);
  */
 int futex_sleep(a32 *word, uint32_t value, int64_t ns);
 void futex_wake(a32 *word, int sleepers);
+
+/* Give way until *word == value, at most ns: for what another thread is about to do. False: it did not. */
+bool await_value(const a32 *word, uint32_t value, int64_t ns);
 
 /* What a thread has learned about spinning; private to it. */
 struct spinner {

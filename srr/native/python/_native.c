@@ -107,6 +107,13 @@ static int read_timeout(PyObject *timeout, struct srr_wait *ret_wait)
     return 0;
 }
 
+/* A Send that was interrupted may still end with its reply, if that was being written; what the handler
+ * raised wins, and a result must not be returned with an exception set. */
+static int interrupted(int r)
+{
+    return r == 0 && PyErr_Occurred() ? -EINTR : r;
+}
+
 /* After a call that a signal may have ended: run the handlers; what they raise is raised. */
 static int handlers_raise(int64_t r)
 {
@@ -191,6 +198,7 @@ static PyObject *native_send(PyObject *module, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     r = srr_send(pid, parts.part, parts.count, &answer, room > 0, &wait, &sent);
     Py_END_ALLOW_THREADS
+    r = interrupted(r);
     release_parts(&parts);
     if (r == 0 && (reply = PyBytes_FromStringAndSize(space, (Py_ssize_t)sent.stored)))
         result = Py_BuildValue("NN", reply, sent_tuple(&sent));
@@ -220,6 +228,7 @@ static PyObject *native_send_into(PyObject *module, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     r = srr_send(pid, parts.part, parts.count, answer.part, answer.count, &wait, &sent);
     Py_END_ALLOW_THREADS
+    r = interrupted(r);
     release_parts(&parts);
     release_parts(&answer);
     if (r == 0)
