@@ -53,11 +53,11 @@ static int open_sealed(pid_t pid, int number, const char *name, int flags, off_t
     if (fd < 0)
         return errno == ENOENT ? -ENOENT : errno == EMFILE || errno == ENFILE ? -errno : -EACCES;
     int have = fcntl(fd, F_GET_SEALS);
-    if (fstat(fd, ret_stat) != 0 || have < 0 || (have & seals) != seals || ret_stat->st_size != size) {
-        close(fd);
-        return -EPROTO;
-    }
-    return fd;
+    if (have >= 0 && (have & seals) == seals && fstat(fd, ret_stat) == 0 && ret_stat->st_size == size)
+        return fd;
+    close(fd);
+    /* Sealed last: until then it is being made, and as if it were not there. */
+    return have >= 0 && (have & seals) == seals ? -EPROTO : -ENOENT;
 }
 
 static int open_row(pid_t pid, int number, struct peer *ret_peer, int *ret_fd)

@@ -105,22 +105,23 @@ struct conn *receiver_first(struct receiver *r, pid_t from)
 }
 
 /*
- * What no hint told us. A message that was there at the last look already, and whose sender has rung, was
- * lost on its way, for we have collected in between. It is served, and counted as healed: the count must
- * stay 0 where nobody died and nobody scribbled.
+ * What no hint told us. A message whose sender had rung before the last look, and which is not queued though
+ * we have collected since, was lost on its way. It is served, and counted as healed: the count must stay 0
+ * where nobody died and nobody scribbled.
  */
 static void look_at(struct receiver *r, struct conn *conn)
 {
     uint64_t word = conn->queued ? 0 : message_for_us(r, conn);
-    if (word != 0 && word == conn->last_look && atomic_load(&conn->slot->rung) == (uint32_t)word_generation(word) &&
-        conn_lives(conn)) {
+    if (word != 0 && atomic_load(&conn->slot->rung) != (uint32_t)word_generation(word))
+        word = 0;
+    if (word != 0 && word == conn->last_look && conn_lives(conn)) {
         arrived(r, conn);
         atomic_fetch_add_explicit(&r->self->front->header.healed, 1, memory_order_relaxed);
     }
     conn->last_look = word;
 }
 
-void receiver_look_when_due(struct receiver *r)
+void receiver_look_when_due(struct receiver *r) /* receive() has just collected */
 {
     if (++r->calls % 256 == 0 || atomic_load_explicit(&r->port->crowded, memory_order_relaxed) != 0)
         if (now_ns() - r->looked >= SLICE_LONGEST)

@@ -45,7 +45,7 @@ struct conn {
     uint32_t arrival;
     uint8_t priority;
     pid_t tid;           /* of the queued message's sender */
-    uint64_t last_look;  /* the word at the last look() */
+    uint64_t last_look;  /* the word at the last look(), if its sender had rung by then and it was not queued */
     struct taken taken;
 };
 

@@ -147,6 +147,7 @@ static int sleep_on_bell(struct receiver *r, uint32_t bell, pid_t from, int64_t 
 static int look_up(struct receiver *r, pid_t from, struct patience *patience)
 {
     pthread_mutex_lock(&r->lock);
+    receiver_collect(r);
     receiver_look(r);
     pthread_mutex_unlock(&r->lock);
     int why = patience_look(patience);
