@@ -133,46 +133,63 @@ static bool awaits(const struct conn *conn, uint64_t serial, struct taken *ret_t
     return ours;
 }
 
-struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken)
+/* Under the lock; it is given up. */
+static void unpin(struct receiver *r, struct conn *conn)
 {
-    uint64_t serial = id >> 12;
-    pthread_mutex_lock(&r->lock);
-    struct conn *conn = r->conns[id % ENTRIES];
-    bool ours = awaits(conn, serial, ret_taken);
-    if (ours)
-        conn->pins++;
-    pthread_mutex_unlock(&r->lock);
-    if (!ours)
-        return NULL;
-    pthread_mutex_lock(&conn->writing);
-    pthread_mutex_lock(&r->lock); /* another of our threads may have answered meanwhile */
-    ours = awaits(conn, serial, ret_taken);
-    pthread_mutex_unlock(&r->lock);
-    if (ours)
-        return conn;
-    pthread_mutex_unlock(&conn->writing);
-    conn_unpin(r, conn);
-    return NULL;
-}
-
-void conn_unpin(struct receiver *r, struct conn *conn)
-{
-    pthread_mutex_lock(&r->lock);
     bool last = --conn->pins == 0 && conn->buried;
     pthread_mutex_unlock(&r->lock);
     if (last)
         discard(conn);
 }
 
-void conn_release(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
+struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken)
 {
+    uint64_t serial = id >> 12;
     pthread_mutex_lock(&r->lock);
+    struct conn *conn = r->conns[id % ENTRIES];
+    if (!awaits(conn, serial, ret_taken)) {
+        pthread_mutex_unlock(&r->lock);
+        return NULL;
+    }
+    conn->pins++;
+    if (pthread_mutex_trylock(&conn->writing) == 0) {
+        pthread_mutex_unlock(&r->lock);
+        return conn;
+    }
+    /* Another of our threads is at it: wait for it, then look whether the message is still there. */
+    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_lock(&conn->writing);
+    pthread_mutex_lock(&r->lock);
+    if (awaits(conn, serial, ret_taken)) {
+        pthread_mutex_unlock(&r->lock);
+        return conn;
+    }
+    pthread_mutex_unlock(&conn->writing);
+    unpin(r, conn);
+    return NULL;
+}
+
+/* Under the lock. If the serial is another message's by now, what we know is of no use. */
+static void note(struct conn *conn, const struct taken *taken, bool answered)
+{
     if (conn->taken.serial == taken->serial) {
         conn->taken = *taken;
         if (answered)
             conn->taken.serial = 0;
     }
-    pthread_mutex_unlock(&r->lock);
+}
+
+void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
+{
+    pthread_mutex_lock(&r->lock);
+    note(conn, taken, answered);
+    unpin(r, conn);
+}
+
+void conn_release(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
+{
+    pthread_mutex_lock(&r->lock);
+    note(conn, taken, answered);
     pthread_mutex_unlock(&conn->writing);
-    conn_unpin(r, conn);
+    unpin(r, conn);
 }

@@ -121,12 +121,12 @@ struct slot {
     _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane */
     _Atomic uint8_t priority; /* sender: higher is served first; 0 until qnx_pflags is here */
     _Atomic uint8_t reply_lane; /* receiver, in BUSY */
-    _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER */
+    _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER, REPLY_IS_LONGER */
     a32 status;              /* receiver, before DONE or FAILx: 0 or errno */
-    a32 woken;               /* receiver, after a FUTEX_WAKE: the generation's low half. Only counts the lost */
-    /* line 1 */
-    a64 replied;           /* receiver, in BUSY: length of its reply, or as far as it wrote before */
-    a64 inlined;           /* receiver, in BUSY: bytes of it that are in the inline area */
+    a32 inlined;             /* receiver, in BUSY: bytes of the reply that are in the inline area */
+    /* line 1: a short exchange touches it on the sender's side only */
+    a64 replied;           /* receiver, in BUSY, with REPLY_IS_LONGER: length of the reply, if it is not `inlined` */
+    a32 woken;             /* receiver, after a FUTEX_WAKE: the generation's low half. Only counts the lost */
     a64 since_ns;          /* sender: when it began to sleep, 0: not asleep. For ps only */
     a64 sends;             /* sender: counts */
     a32 peer;              /* sender: pid it sends to, 0: none. For ps only */
@@ -135,6 +135,7 @@ struct slot {
     /* line 2 ... */
     _Alignas(64) struct part parts[2 * PARTS_MAX]; /* message_parts, then reply_parts */
 };
+#define REPLY_IS_LONGER 0x80
 #define SLOT_CONTROL_SIZE (3 * PAGE)
 #define SLOT_MESSAGE_AT SLOT_CONTROL_SIZE
 #define SLOT_REPLY_AT (SLOT_MESSAGE_AT + INLINE_SIZE)

@@ -88,8 +88,10 @@ void conn_end(struct conn *conn, uint64_t word, enum slot_state state, uint32_t 
 
 /* The message's sender, held (mapped) and to ourselves, or NULL: the message is not ours to answer. */
 struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken);
+/* What we know of the message now; answered: it is not ours any more. */
 void conn_release(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
-void conn_unpin(struct receiver *r, struct conn *conn);
+/* The same for one that is mapped (receiver_first() and a pin), not held. */
+void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
 
 static inline uint64_t message_id(const struct conn *conn, const struct taken *taken)
 {

@@ -99,8 +99,7 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
     } else if (copied < 0 && copied != -ESRCH) {
         reject(conn, taken, copied == -SRR_EDSTFAULT ? EFAULT : (int)-copied);
     }
-    pthread_mutex_lock(&conn->writing);
-    conn_release(r, conn, taken, result != 0);
+    conn_unpin(r, conn, taken, result != 0);
     return result;
 }
 

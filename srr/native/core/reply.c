@@ -116,13 +116,17 @@ int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
         release(&held, true);
         return blame(r);
     }
+    uint32_t inlined = lane == SRR_LANE_INLINE ? (uint32_t)n : 0;
+    unsigned flags = held.taken.seen < held.taken.nbytes ? SRR_MESSAGE_TRUNCATED : 0;
     if (length < held.taken.written)
         length = held.taken.written;
-    atomic_store_explicit(&slot->replied, length, memory_order_relaxed);
-    atomic_store_explicit(&slot->inlined, lane == SRR_LANE_INLINE ? n : 0, memory_order_relaxed);
+    if (length != inlined) {
+        atomic_store_explicit(&slot->replied, length, memory_order_relaxed);
+        flags |= REPLY_IS_LONGER;
+    }
+    atomic_store_explicit(&slot->inlined, inlined, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_lane, (uint8_t)lane, memory_order_relaxed);
-    atomic_store_explicit(&slot->reply_flags, held.taken.seen < held.taken.nbytes ? SRR_MESSAGE_TRUNCATED : 0,
-                          memory_order_relaxed);
+    atomic_store_explicit(&slot->reply_flags, (uint8_t)flags, memory_order_relaxed);
     conn_end(held.conn, held.taken.word, SLOT_DONE, 0);
     release(&held, true);
     return r;
@@ -140,7 +144,6 @@ int srr_error(uint64_t id, int error)
         release(&held, true);
         return -ESRCH;
     }
-    atomic_store_explicit(&held.conn->slot->replied, 0, memory_order_relaxed);
     atomic_store_explicit(&held.conn->slot->reply_flags, SRR_BY_SERVER, memory_order_relaxed);
     conn_end(held.conn, held.taken.word, SLOT_DONE, (uint32_t)error);
     release(&held, true);

@@ -196,13 +196,13 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
     sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
     if (status != 0)
         return status < 4096 ? -(int)status : -EPROTO;
-    sent->replied = atomic_load_explicit(&slot->replied, memory_order_relaxed);
+    uint32_t inlined = atomic_load_explicit(&slot->inlined, memory_order_relaxed);
+    sent->replied = flags & REPLY_IS_LONGER ? atomic_load_explicit(&slot->replied, memory_order_relaxed) : inlined;
     sent->stored = sent->replied < letter->room ? sent->replied : letter->room;
     if (sent->replied > letter->room)
         sent->flags |= SRR_REPLY_TRUNCATED;
     sent->reply_lane = atomic_load_explicit(&slot->reply_lane, memory_order_relaxed);
     if (sent->reply_lane == SRR_LANE_INLINE) {
-        uint64_t inlined = atomic_load_explicit(&slot->inlined, memory_order_relaxed);
         if (inlined > INLINE_SIZE)
             return -EPROTO;
         scatter(letter->reply, letter->reply_parts, place->reply, inlined);
