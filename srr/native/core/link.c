@@ -103,13 +103,31 @@ static int meet_patiently(pid_t pid, struct patience *patience, struct peer *ret
     return r;
 }
 
+/*
+ * One that was not used for a while is looked at first: its process may be dead, and its number another's. A
+ * number can't come back sooner than all others were used, which takes seconds.
+ */
+static struct link *get_known(struct process *self, pid_t pid)
+{
+    int64_t now = now_roughly_ns(), before = now;
+    pthread_mutex_lock(&self->lock);
+    struct link *link = find(self, pid);
+    if (link) {
+        link->uses++;
+        before = link->used;
+        link->used = now;
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (!link || now - before < 500 * MS || peer_alive(&link->peer))
+        return link;
+    link_bury(self, link);
+    link_put(self, link);
+    return NULL;
+}
+
 int link_get(struct process *self, pid_t pid, struct patience *patience, struct link **ret_link)
 {
-    pthread_mutex_lock(&self->lock);
-    struct link *link = find(self, pid), *made;
-    if (link)
-        link->uses++;
-    pthread_mutex_unlock(&self->lock);
+    struct link *link = get_known(self, pid), *made;
     if (link) {
         *ret_link = link;
         return 0;
@@ -130,6 +148,7 @@ int link_get(struct process *self, pid_t pid, struct patience *patience, struct 
         self->links = link;
     }
     link->uses++;
+    link->used = now_roughly_ns();
     pthread_mutex_unlock(&self->lock);
     if (link != made)
         discard(made);

@@ -11,8 +11,10 @@ struct link {
     struct link *next;
     struct peer peer;
     struct row_front *front;
-    unsigned uses;      /* under the process's lock */
-    bool buried;        /* the same: freed when nobody uses it any more */
+    /* under the process's lock */
+    unsigned uses;
+    bool buried;        /* freed when nobody uses it any more */
+    int64_t used;       /* when it was last got, roughly */
     uint16_t entry_of[SLOTS]; /* entry + 1 of each of our slots; written by the slot's thread */
 };
 

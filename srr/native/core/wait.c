@@ -22,12 +22,15 @@
 #include "srr.h"
 
 
-int64_t now_ns(void)
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000 * MS + t.tv_nsec;
 }
+
+int64_t now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+int64_t now_roughly_ns(void) { return read_clock(CLOCK_MONOTONIC_COARSE); }
 
 uint32_t cpu_here(void)
 {

@@ -19,6 +19,9 @@ struct srr_wait;
 /* CLOCK_MONOTONIC. Never compared across processes but for display: time namespaces shift it. */
 int64_t now_ns(void);
 
+/* The same to some milliseconds, for less. */
+int64_t now_roughly_ns(void);
+
 /* The CPU this thread runs on, + 1. */
 uint32_t cpu_here(void);
 
