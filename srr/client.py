@@ -105,7 +105,9 @@ class Connection:
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -125,7 +127,8 @@ class Connection:
 def _truncated(pid: int, sent: _native.Sent, reply: bytes) -> Truncated:
     replied, stored = sent[0], sent[1]
     exception = Truncated(
-        errno.EMSGSIZE, f"process {pid} replied {replied} bytes and only {stored} fitted; give more room, or truncate=True"
+        errno.EMSGSIZE,
+        f"process {pid} replied {replied} bytes and only {stored} fitted; give more room, or truncate=True",
     )
     exception.verb, exception.pid, exception.received = "send", pid, True
     exception.reply, exception.length = reply, replied

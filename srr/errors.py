@@ -77,11 +77,11 @@ _SENDING = {
     _errno.EDEADLK: (WouldDeadlock, "a process can not send to itself; send to another one"),
     _errno.EACCES: (
         Refused,
-        "it belongs to another user, or the kernel hides one from the other; run `srr doctor`",
+        "it belongs to another user, or the kernel hides one from the other; run `srr doctor PID`",
     ),
     _errno.EPERM: (
         Refused,
-        "it may not reach this process's memory, and the message is too long to go inline; run `srr doctor`",
+        "it may not reach this process's memory, and the message is too long to go inline; run `srr doctor PID`",
     ),
     _errno.EFAULT: (Failure, "a buffer of this process is not in its memory"),
     _errno.EHOSTUNREACH: (Failure, "it lives in another pid namespace (container)"),
@@ -113,7 +113,7 @@ _NAMING = {
     _errno.EINTR: (Interrupted, "a signal handler ran"),
 }
 
-_VERBS = {
+_VERBS: dict[str, dict[int, tuple[type[Failure], str]]] = {
     "send": _SENDING,
     "receive": _RECEIVING,
     "reply": _ANSWERING,
@@ -144,11 +144,11 @@ def failure(verb: str, error: int, pid: int, flags: int) -> Failure:
     else:
         cls, why = _VERBS.get(verb, {}).get(error, (_class_for(error), os.strerror(error)))
         if verb == "send":
-            doubt = "it had been received, so it is in doubt" if received else "it had not been received: safe to repeat"
-            why = f"the Send to process {pid} failed, and {doubt}: {why}"
+            doubt = "after it was received, so it is in doubt" if received else "before it was received: safe to repeat"
+            why = f"the Send to process {pid} failed ({doubt}): {why}"
         elif pid:
             why = f"{verb}, process {pid}: {why}"
-        else:
+        elif verb != "name":
             why = f"{verb}: {why}"
     exception = cls(error, why)
     exception.verb = verb

@@ -30,5 +30,5 @@ def facts() -> Facts:
 
 
 def runtime_dir() -> str:
-    """The folder that keeps this user's names; it is made when the first name is attached."""
+    """The folder that keeps this user's names, made if need be. Refused if it is not this user's alone."""
     return _native.runtime_dir()

@@ -116,7 +116,9 @@ class Message:
     def __enter__(self) -> Message:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """An exception in the block is answered: with its errno if it is an OSError, else ECANCELED."""
         if value is not None and not self.answered:
             code = value.errno if isinstance(value, OSError) and value.errno else _errno.ECANCELED

@@ -1,0 +1,92 @@
+"""One demo from its start to its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+import srr
+from srr.demo import plan, sources, summary
+from srr.demo.audit import audit
+from srr.demo.figures import figures
+from srr.demo.plain import Plain
+from srr.demo.roles.mover import walk
+from srr.demo.screen import Screen
+from srr.demo.supervisor import Broken, Supervisor
+from srr.demo.watch import Watch
+
+
+class NoFiles(Exception):
+    """There is nothing to move."""
+
+
+def folders(wanted: Sequence[str]) -> list[str]:
+    """Where the movers look for files; NoFiles if they would not find any."""
+    if not wanted:
+        library = Path(sysconfig.get_path("stdlib"))
+        others = ("site-packages", "dist-packages")  # Not the standard library, though inside its folder.
+        return [
+            str(Path(srr.__file__).parent),
+            *sorted(str(path) for path in library.iterdir() if path.name not in others),
+        ]
+    found = [os.path.abspath(folder) for folder in wanted]
+    for folder in found:
+        if not any(os.access(path, os.R_OK) for path in walk([folder])):
+            raise NoFiles(f"there is no file in {folder!r} that this user may read; choose a folder with some files.")
+    return found
+
+
+def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_json: bool, sabotage: str) -> int:
+    """The exit code: 0, or 1 if anything is not as it must be."""
+    out = sys.stderr if as_json else sys.stdout
+    live = sys.stdout.isatty() and out.isatty() and not plain
+    members = plan.members(processes, sources.present(), files, os.cpu_count() or 1, sabotage)
+    broken = complaints = ""
+    checks = []
+    with _signals(), Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor:
+        try:
+            if live:
+                with Screen(out) as screen, Watch(supervisor, screen):
+                    supervisor.run()
+            else:
+                with Watch(supervisor, Plain(out)):
+                    supervisor.run()
+            checks = audit(supervisor)
+        except Broken as why:
+            broken, complaints = str(why), supervisor.complaints()
+        result = figures(supervisor, checks, broken)
+    if live:
+        for event in supervisor.events:
+            print(event, file=out)
+    console = Console(file=out, highlight=False) if out.isatty() else Console(file=out, highlight=False, width=200)
+    summary.show(result, console)
+    if complaints:
+        print(complaints.rstrip(), file=sys.stderr)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    return 0 if result["ok"] else 1
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Whoever ends the demo politely ends its processes as well; else the kernel does (srr.demo.node)."""
+
+    def leave(number: int, frame: FrameType | None) -> Any:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

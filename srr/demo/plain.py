@@ -1,0 +1,31 @@
+"""Without a terminal: a line a second."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from srr.demo.picture import picture
+from srr.demo.supervisor import Supervisor
+
+
+class Plain:
+    """Writes lines to a stream."""
+
+    every = 1.0
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+
+    def show(self, supervisor: Supervisor) -> None:
+        """One line."""
+        # There are no rates before all have reported for a while.
+        if supervisor.elapsed < 0.5:
+            return
+        now = picture(supervisor)
+        lanes = "  ".join(f"{lane} {value / 1e6:.1f}" for lane, value in sorted(now.lanes.items()))
+        rates = f"{now.messages:6,.0f} msg/s  {now.bytes / 1e6:6.1f} MB/s ({lanes or '-'})"
+        self.event(f"{supervisor.elapsed:8.1f}  {rates}  {now.states()}")
+
+    def event(self, text: str) -> None:
+        """One line."""
+        print(text, file=self._to, flush=True)

@@ -1,0 +1,1 @@
+"""What each process of the demo does: one file a role, each with a ``run(node)``."""

@@ -1,0 +1,133 @@
+/* _native_names.c - names, looking at processes from outside, facts. */
+#include "_native_common.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A name as C has it: bytes without a 0. */
+static const char *read_name(PyObject *args, const char *format)
+{
+    const char *name;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(args, format, &name, &length))
+        return NULL;
+    if (strlen(name) == (size_t)length)
+        return name;
+    fail("name", -EINVAL, 0, 0);
+    return NULL;
+}
+
+PyObject *native_name_attach(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name = read_name(args, "y#:name_attach");
+    int r = name ? srr_name_attach(name) : 0;
+    if (!name || r < 0)
+        return name ? fail("name", r, 0, 0) : NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *native_name_detach(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name = read_name(args, "y#:name_detach");
+    int r = name ? srr_name_detach(name) : 0;
+    if (!name || r < 0)
+        return name ? fail("name", r, 0, 0) : NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *native_name_locate(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    Py_ssize_t length;
+    PyObject *timeout;
+    struct srr_wait wait;
+    int r;
+    if (!PyArg_ParseTuple(args, "y#O:name_locate", &name, &length, &timeout) || read_timeout(timeout, &wait) < 0)
+        return NULL;
+    if (strlen(name) != (size_t)length)
+        return fail("name", -EINVAL, 0, 0);
+    Py_BEGIN_ALLOW_THREADS
+    r = srr_name_locate(name, &wait);
+    Py_END_ALLOW_THREADS
+    if (r >= 0)
+        return PyLong_FromLong(r);
+    return handlers_raise(r) ? NULL : fail("name", r, 0, 0);
+}
+
+static int append_name(void *list, pid_t pid, const char *name)
+{
+    PyObject *item = Py_BuildValue("iy", (int)pid, name);
+    int r = item ? PyList_Append(list, item) : -1;
+    Py_XDECREF(item);
+    return r;
+}
+
+PyObject *native_name_list(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int pid;
+    if (!PyArg_ParseTuple(args, "i:name_list", &pid))
+        return NULL;
+    PyObject *list = PyList_New(0);
+    int r = list ? srr_name_list(pid, append_name, list) : -1;
+    if (r == 0)
+        return list;
+    Py_XDECREF(list);
+    return PyErr_Occurred() ? NULL : fail("name", r, 0, 0);
+}
+
+PyObject *native_runtime_dir(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    char path[256];
+    int r = srr_runtime_dir(path, sizeof path);
+    return r < 0 ? fail("name", r, 0, 0) : PyUnicode_DecodeFSDefault(path);
+}
+
+#define THREADS_SEEN 1024
+
+PyObject *native_look(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int pid;
+    struct srr_process_view process;
+    if (!PyArg_ParseTuple(args, "i:look", &pid))
+        return NULL;
+    struct srr_thread_view *thread = malloc(THREADS_SEEN * sizeof *thread);
+    if (!thread)
+        return PyErr_NoMemory();
+    int r = srr_look(pid, &process, thread, THREADS_SEEN);
+    PyObject *threads = r == 0 ? PyList_New(0) : fail("look", r, pid, 0);
+    for (uint32_t i = 0; threads && i < process.threads; i++) {
+        PyObject *one = Py_BuildValue("{sisisIsLsK}", "tid", (int)thread[i].tid, "on", (int)thread[i].on, "blocked",
+                                      thread[i].blocked, "since_ns", (long long)thread[i].since_ns, "sent",
+                                      (unsigned long long)thread[i].sent);
+        if (!one || PyList_Append(threads, one) < 0) {
+            Py_DECREF(threads);
+            threads = NULL;
+        }
+        Py_XDECREF(one);
+    }
+    free(thread);
+    if (!threads)
+        return NULL;
+    return Py_BuildValue("{sKsKsKsIsisLsIsN}", "sent", (unsigned long long)process.sent, "received",
+                         (unsigned long long)process.received, "healed", (unsigned long long)process.healed,
+                         "receivers", process.receivers, "receive_from", (int)process.receive_from,
+                         "receive_since_ns", (long long)process.receive_since_ns, "clients", process.clients,
+                         "threads", threads);
+}
+
+PyObject *native_facts(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    struct srr_facts facts;
+    srr_facts(&facts);
+    return Py_BuildValue("{sIsIsIsIsIsI}", "layout_version", facts.layout_version, "slots", facts.slots, "entries",
+                         facts.entries, "inline_max", facts.inline_max, "row_size", facts.row_size, "spin_ns",
+                         facts.spin_ns);
+}

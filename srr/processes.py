@@ -1,0 +1,175 @@
+"""Looking at other processes' rows of the waiting table: who is blocked on whom, and since when.
+
+Looking never touches the table and never blocks, so it is safe at any moment; what is seen may be
+over by the time it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from srr import _native, names
+from srr.errors import Failure, Refused
+from srr.state import Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A blocked thread, or, with ``tid`` 0, all the RECEIVE-blocked threads of a process."""
+
+    #: 0 for receivers: the table counts them and does not name them.
+    tid: int
+    state: Blocked
+    #: The process it is SEND- or REPLY-blocked on, or the sender that it Receives from (0: from anyone).
+    on: int
+    #: CLOCK_MONOTONIC when it began to sleep; 0: it is not asleep (it runs or spins).
+    since_ns: int
+    #: Sends by this thread so far.
+    sent: int
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it has slept; None if it is not asleep."""
+        return max(0, time.monotonic_ns() - self.since_ns) / 1e9 if self.since_ns else None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that has rows: it has Sent, Received or attached something."""
+
+    pid: int
+    #: For people: the name it gave itself, else the program and, for an interpreter, what it runs.
+    program: str
+    names: tuple[str, ...]
+    #: Sends begun, and messages received.
+    sent: int
+    received: int
+    #: What only the periodic look found; must stay 0 while nobody dies (docs/table.md).
+    healed: int
+    #: Sending threads that have met this process.
+    clients: int
+    #: Threads RECEIVE-blocked.
+    receivers: int
+    #: Its SEND- and REPLY-blocked threads, then one entry for its receivers if there are any. Empty: it runs.
+    blocked: tuple[Thread, ...]
+
+
+def look(pid: int) -> Process:
+    """One process's rows.
+
+    ProcessLookupError: no such process. FileNotFoundError: it has not used srr. Refused: another user's.
+    """
+    return _process(pid, tuple(_held(pid).get(pid, ())))
+
+
+def survey(report: Callable[[Failure], None] | None = None) -> list[Process]:
+    """Every process of this user that has rows, by pid.
+
+    Processes that end meanwhile are left out. One whose rows can not be read (not dumpable, another version
+    of srr) goes to ``report`` as the exception that ``look`` raises, and so does a folder of names that is not
+    to be trusted.
+    """
+    held = _held(0, report)
+    found = []
+    for pid in pids():
+        try:
+            found.append(_process(pid, tuple(held.get(pid, ()))))
+        except (ProcessLookupError, FileNotFoundError):
+            continue
+        except Failure as failure:
+            if report is not None:
+                report(failure)
+    return found
+
+
+def pids() -> Iterator[int]:
+    """The processes of this user that /proc shows, in order."""
+    mine = os.geteuid()
+    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+        try:
+            if os.stat(f"/proc/{pid}").st_uid == mine:
+                yield pid
+        except FileNotFoundError:
+            continue
+
+
+def program(pid: int) -> str:
+    """What a process runs, in a few words; "" if it has ended.
+
+    A name that the process gave itself counts. Else it is the program, and for `python server.py` or
+    `python -m srr` what that runs, since forty processes called python tell nobody anything.
+    """
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            own = file.read().rstrip("\n")
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    if not words:
+        return own
+    # The kernel cuts comm at 15 characters; python3 may be a link to python3.11.
+    base = os.path.basename(words[0])
+    try:
+        real = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        real = base
+    if own not in (base[:15], real[:15]):
+        return own
+    return " ".join([base, *_script(words[1:])]) if _INTERPRETER.match(base) else base
+
+
+_INTERPRETER = re.compile(r"-?(python|pypy|perl|ruby|node|lua|sh|bash|dash|zsh)[\d.]*$")
+
+
+def _script(arguments: list[str]) -> list[str]:
+    """The words of an interpreter's command line that say what it runs: `-m module` or the script."""
+    words = iter(arguments)
+    for word in words:
+        if word == "-m":
+            return ["-m", next(words, "")]
+        if word == "-c":
+            return ["-c"]
+        if word in ("-X", "-W"):
+            next(words, "")
+        elif not word.startswith("-"):
+            return [os.path.basename(word)]
+    return []
+
+
+def _held(pid: int, report: Callable[[Failure], None] | None = None) -> dict[int, list[str]]:
+    """Names by holder. None where their folder is not to be trusted: the rows can be looked at all the same."""
+    held: dict[int, list[str]] = {}
+    try:
+        for name, holder in names.query(pid):
+            held.setdefault(holder, []).append(name)
+    except Refused as failure:
+        if report is not None:
+            report(failure)
+    return held
+
+
+def _process(pid: int, held: tuple[str, ...]) -> Process:
+    view = _native.look(pid)
+    blocked = [
+        Thread(row["tid"], Blocked(row["blocked"]), row["on"], row["since_ns"], row["sent"])
+        for row in view["threads"]
+        if row["blocked"] != Blocked.NOT
+    ]
+    if view["receivers"]:
+        blocked.append(Thread(0, Blocked.RECEIVE, view["receive_from"], view["receive_since_ns"], 0))
+    return Process(
+        pid=pid,
+        program=program(pid),
+        names=held,
+        sent=view["sent"],
+        received=view["received"],
+        healed=view["healed"],
+        clients=view["clients"],
+        receivers=view["receivers"],
+        blocked=tuple(blocked),
+    )
