@@ -32,6 +32,7 @@ class Link:
         number: int,
         account: Account,
         bereaved: Callable[[Failed], None] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         """``bereaved`` hears of a server's death, then the successor is looked for; without, ServerDied is raised."""
         self.server = server
@@ -40,7 +41,7 @@ class Link:
         self._target = f"{prefix}.{server}"
         self._bereaved = bereaved
         self._sequence = 0
-        self._connection = srr.connect(self._target, PATIENCE)
+        self._connection = srr.connect(self._target, patience)
         self._answer = bytearray(ROOM)
         #: The order in the last ack.
         self.order = 0

@@ -11,7 +11,6 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
 
@@ -22,7 +21,7 @@ from srr.demo.figures import figures
 from srr.demo.plain import Plain
 from srr.demo.roles.mover import walk
 from srr.demo.screen import Screen
-from srr.demo.supervisor import Broken, Supervisor
+from srr.demo.supervisor import Broken, Stopped, Supervisor
 from srr.demo.watch import Watch
 
 
@@ -53,7 +52,7 @@ def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_jso
     members = plan.members(processes, sources.present(), files, os.cpu_count() or 1, sabotage)
     broken = complaints = ""
     checks = []
-    with _signals(), Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor:
+    with Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor, _signals(supervisor):
         try:
             if live:
                 with Screen(out) as screen, Watch(supervisor, screen):
@@ -64,27 +63,39 @@ def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_jso
             checks = audit(supervisor)
         except Broken as why:
             broken, complaints = str(why), supervisor.complaints()
+        except Stopped as stopped:
+            return 128 + stopped.signal
         result = figures(supervisor, checks, broken)
     if live:
         for event in supervisor.events:
             print(event, file=out)
     console = Console(file=out, highlight=False) if out.isatty() else Console(file=out, highlight=False, width=200)
-    summary.show(result, console)
-    if complaints:
-        print(complaints.rstrip(), file=sys.stderr)
+    if broken:
+        print(f"srr demo: {broken}\n{complaints}".rstrip(), file=sys.stderr)
+    else:
+        summary.show(result, console)
     if as_json:
         print(json.dumps(result, indent=2))
     return 0 if result["ok"] else 1
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Whoever ends the demo politely ends its processes as well; else the kernel does (srr.demo.node)."""
+def _signals(supervisor: Supervisor) -> Iterator[None]:
+    """Whoever ends the demo politely ends its processes as well; else the kernel does (srr.demo.node).
 
-    def leave(number: int, frame: FrameType | None) -> Any:
-        sys.exit(128 + number)
+    The handler only makes a note, and ends a blocked Receive (EINTR): an exception in the middle of starting a process
+    would leave one that nobody knows.
+    """
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    def note(number: int, frame: FrameType | None) -> None:
+        supervisor.stop = number
+
+    ours = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, note) for number in ours}
     try:
         yield
     finally:

@@ -74,7 +74,8 @@ class Node:
         self.port = srr.listen(f"{prefix}.{name}")
         self._finish = False
         self._served = False
-        self._supervisor = Link(prefix, "supervisor", 0, self.account)
+        # It was there before us. If it is not any more, neither need we be.
+        self._supervisor = Link(prefix, "supervisor", 0, self.account, patience=0.0)
         answer = self._supervisor.send(Kind.HELLO, pack({"name": name}), counted=False, timeout=None)
         self.orders: Orders = unpack(answer)
         self.number = self._supervisor.number = self.orders["number"]

@@ -21,16 +21,19 @@ _SEEN = (
 
 def show(result: dict[str, Any], console: Console) -> None:
     """Print the figures, then each check, then what is wrong."""
-    console.print()
-    console.print(_grid((Text(label, style="bold"), Text(text)) for label, text in _lines(result)))
-    console.print()
-    console.print(_lanes(result))
-    console.print()
-    checks = (
-        (Text("right", style="green") if right else Text("WRONG", style="bold red"), Text(what))
-        for what, right in result["checks"].items()
-    )
-    console.print(_grid((*checks, *((Text(), Text(problem, style="red")) for problem in result["problems"]))))
+    with console.capture() as capture:
+        console.print(_grid((Text(label, style="bold"), Text(text)) for label, text in _lines(result)))
+        console.print()
+        console.print(_lanes(result))
+        console.print()
+        checks = (
+            (Text("right", style="green") if right else Text("WRONG", style="bold red"), Text(what))
+            for what, right in result["checks"].items()
+        )
+        console.print(_grid((*checks, *((Text(), Text(problem, style="red")) for problem in result["problems"]))))
+    print(file=console.file)
+    for line in capture.get().splitlines():
+        print(line.rstrip(), file=console.file)
 
 
 def _grid(rows: Iterable[tuple[Text, Text]]) -> Table:

@@ -54,6 +54,14 @@ class Broken(Exception):
     """The demo can not go on: a process failed, or hangs."""
 
 
+class Stopped(Exception):
+    """Somebody wants it to end now, by a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
 class Supervisor:
     """Runs one demo. Use as a context manager: at its end no process is left."""
 
@@ -63,6 +71,8 @@ class Supervisor:
         self.prefix = prefix
         self.account = Account()
         self.fault = Fault()
+        #: The signal by which somebody ends the demo before its time.
+        self.stop = 0
         self.persons: list[Person] = []
         #: By name: whoever fills the place now.
         self.present: dict[str, Person] = {}
@@ -100,6 +110,7 @@ class Supervisor:
         began = time.monotonic()
         for member in self.members:
             self._start(member, member.number)
+            self._go_on()
         self._until(lambda: all(person.hello for person in self.persons), began + _START, "say HELLO")
         took = time.monotonic() - began
         self.event(
@@ -137,6 +148,7 @@ class Supervisor:
     def _until(self, done: Callable[[], bool], deadline: float = float("inf"), to: str = "") -> None:
         """Receive and reply until something is done."""
         while not done():
+            self._go_on()
             if time.monotonic() > deadline:
                 raise Broken(f"these did not {to} in time: {self._late()}")
             if self._hunt:
@@ -147,6 +159,10 @@ class Supervisor:
             except (srr.TimedOut, srr.Interrupted):
                 continue
             self._serve(message)
+
+    def _go_on(self) -> None:
+        if self.stop:
+            raise Stopped(self.stop)
 
     def _serve(self, message: srr.Message) -> None:
         whose = head(message.data)

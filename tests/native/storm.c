@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,6 +191,7 @@ int main(int argc, char **argv)
         server = getpid();
         pthread_create(&server_thread, NULL, run_receivers, NULL);
     } else if ((server = fork()) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         run_receivers(NULL);
         _exit(0);
     }

@@ -54,6 +54,7 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "srr._native", .m_doc = "libsrr. See _native.pyi.", .m_methods = methods,
     .m_slots = slots};
 
+PyMODINIT_FUNC PyInit__native(void); /* Python looks it up by name; no header declares it */
 PyMODINIT_FUNC PyInit__native(void)
 {
     return PyModuleDef_Init(&definition);

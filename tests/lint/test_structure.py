@@ -1,0 +1,162 @@
+"""Who may know whom, read from the sources: the arrows of the core and the package; what only one file may do."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NATIVE = ROOT / "srr" / "native"
+C_FILES = sorted(path for path in NATIVE.rglob("*.[ch]"))
+PYTHON_FILES = sorted((ROOT / "srr").rglob("*.py*")) + sorted((ROOT / "tests").rglob("*.py"))
+PYTHON_FILES = [path for path in PYTHON_FILES if path.suffix in (".py", ".pyi")]
+
+#: From the ground up. A file of the core includes its own header, srr.h, and headers of lower layers only:
+#: so the verbs, which have no headers, can't know each other.
+LAYERS = (
+    {"state"},
+    {"layout", "map"},
+    {"wait", "transfer", "peer"},
+    {"folder"},
+    {"process", "link", "conn", "port"},
+    {"send", "receive", "reply", "name", "look"},
+)
+#: What one layer's files may know of each other: rows are made with a port in them, a port is a process's,
+#: conn.c is the other half of port.c.
+WITHIN_A_LAYER = {("process", "port"), ("port", "process"), ("link", "process"), ("conn", "port")}
+
+#: Which modules of the package each one may import. Anything in srr.cli may import all but _native.
+PYTHON_ARROWS = {
+    "srr._native": set[str](),
+    "srr.errors": {"_native"},
+    "srr.state": {"_native"},
+    "srr.facts": {"_native"},
+    "srr.names": {"_native", "errors"},
+    "srr.client": {"_native", "errors", "names", "state"},
+    "srr.server": {"_native", "errors", "names", "state"},
+    "srr.processes": {"_native", "errors", "names", "state"},
+    "srr.testing": {"_native", "errors", "names", "state", "processes"},
+    "srr": {"client", "errors", "names", "server", "state"},
+    "srr.__main__": {"cli"},
+}
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def code(path: Path) -> str:
+    """A C file without its comments and strings; the lines stay where they are."""
+
+    def blank(match: re.Match[str]) -> str:
+        return "\n" * match[0].count("\n") if match[0][0] == "/" else '""'
+
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, path.read_text(), flags=re.DOTALL)
+
+
+def includes(path: Path) -> list[str]:
+    """The files that it includes by #include "..."."""
+    return re.findall(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', path.read_text(), flags=re.MULTILINE)
+
+
+def layer(stem: str) -> int:
+    found = [n for n, members in enumerate(LAYERS) if stem in members]
+    assert found, f"{stem}: a new file of the core; give it a layer in this test, and in srr/__init__.py if it matters"
+    return found[0]
+
+
+@pytest.mark.parametrize("path", sorted((NATIVE / "core").glob("*.[ch]")), ids=lambda path: path.name)
+def test_core_includes_point_downwards(path: Path) -> None:
+    mine = layer(path.stem)
+    for header in includes(path):
+        theirs = Path(header).stem
+        if theirs in (path.stem, "srr"):
+            continue
+        assert layer(theirs) < mine or (path.stem, theirs) in WITHIN_A_LAYER, f"{path.name} must not know {header}"
+
+
+def test_extension_knows_the_public_header_only() -> None:
+    for path in sorted((NATIVE / "python").glob("*.[ch]")):
+        # "_native_...": parts of the extension itself, should it ever have some.
+        foreign = {header for header in includes(path) if not header.startswith("_native")}
+        assert foreign <= {"srr.h"}, relative(path)
+
+
+@pytest.mark.parametrize(
+    ("owner", "call"),
+    [
+        # Not FUTEX_WAITERS, FUTEX_TID_MASK, FUTEX_OWNER_DIED: bits of a robust mutex's word, which are only read.
+        ("wait.c", r"(?:SYS|__NR)_futex\w*|FUTEX_(?:WAIT(?!ERS)|WAKE|REQUEUE|CMP_REQUEUE|LOCK|UNLOCK|TRYLOCK)\w*"),
+        ("transfer.c", r"(?:SYS_|__NR_)?process_vm_(?:readv|writev)"),
+    ],
+    ids=["futex", "process_vm"],
+)
+def test_only_one_file_calls(owner: str, call: str) -> None:
+    callers = {path.name for path in C_FILES if re.search(rf"\b(?:{call})\b", code(path))}
+    assert callers == {owner}
+
+
+def test_meson_builds_every_file_of_the_core() -> None:
+    listed = set(re.findall(r"'core/(\w+\.c)'", (NATIVE / "meson.build").read_text()))
+    assert listed == {path.name for path in (NATIVE / "core").glob("*.c")}
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """Each module of srr that is imported anywhere below, as its path inside the package; "" is srr itself."""
+    submodules = {module(path).removeprefix("srr.") for path in PYTHON_FILES if module(path).startswith("srr.")}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{package}: imports are absolute, so that a reader finds them"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                names.append(inner if inner.removeprefix("srr.") in submodules else str(node.module))
+        for name in names:
+            if name == "srr" or name.startswith("srr."):
+                yield name.removeprefix("srr").removeprefix(".")
+
+
+PACKAGE = [path for path in PYTHON_FILES if path.is_relative_to(ROOT / "srr")]
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=relative)
+def test_package_arrows(path: Path) -> None:
+    name = module(path)
+    known = set(imports(ast.parse(path.read_text()), name))
+    if name in PYTHON_ARROWS:
+        assert known <= PYTHON_ARROWS[name]
+    else:
+        assert "_native" not in known, "only the modules that are the public interface talk to the extension"
+        assert name.startswith("srr.cli") or not any(other.split(".")[0] == "cli" for other in known)
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=relative)
+def test_children_do_not_import_from_the_current_folder(path: Path) -> None:
+    """`python -m` puts the current folder first: a random.py there, or this source, would be imported. -P does not."""
+    assert not re.search(r"""sys\.executable,\s*["']-[mc]["']""", path.read_text()), (
+        'write [sys.executable, "-P", "-m", ...'
+    )
+
+
+def test_command_line_imports_its_subcommands_lazily() -> None:
+    """`srr send` in a shell's loop must not pay for the demo's screen."""
+    path = ROOT / "srr" / "cli" / "__init__.py"
+    tree = ast.parse(path.read_text())
+    at_once: list[ast.stmt] = [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    assert list(imports(ast.Module(at_once, []), "srr.cli")) == []
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES + C_FILES + sorted((ROOT / "tests").rglob("*.[ch]")), ids=relative)
+def test_no_file_is_too_long_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 500, "split it: one thing a file"
