@@ -228,9 +228,15 @@ bool watch_says_dead(int watch)
     return poll(&p, 1, 0) == 1;
 }
 
-bool thread_exists(pid_t tid)
+int sender_exists(pid_t id)
 {
-    return syscall(SYS_tkill, tid, 0) == 0 || errno == EPERM;
+    int watch = process_watch(id);
+    if (watch == -ESRCH)
+        return syscall(SYS_tkill, id, 0) == 0 || errno == EPERM ? 0 : -ESRCH;
+    bool dead = watch >= 0 && watch_says_dead(watch);
+    if (watch >= 0)
+        close(watch);
+    return dead ? -ESRCH : 0;
 }
 
 int process_exists(pid_t pid)

@@ -48,8 +48,8 @@ int process_exists(pid_t pid);
 /* The inode of this process's pid namespace: pids mean something only within one. 0: no /proc. */
 uint64_t pid_namespace(void);
 
-/* Does a thread of that number exist, leader or not? */
-bool thread_exists(pid_t tid);
+/* The same for a sender's number, which may be a thread's that leads no group. */
+int sender_exists(pid_t id);
 
 /* A descriptor that becomes readable when the process has died (all threads), or -errno. */
 int process_watch(pid_t pid);

@@ -103,16 +103,6 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
     return result;
 }
 
-/* Is the one sender that we wait for still there? It may be a thread's number. */
-static int sender_exists(pid_t from)
-{
-    int r = process_exists(from);
-    if (r != -ESRCH)
-        return 0;
-    /* a thread that is no leader: /proc shows it, though it does not list it */
-    return thread_exists(from) ? 0 : -ESRCH;
-}
-
 static void publish_cpu(struct port *port)
 {
     uint32_t here = cpu_here();

@@ -82,9 +82,12 @@ int patience_look(struct patience *p)
     return p->wait && p->wait->look && p->wait->look(p->wait->look_arg) ? -EINTR : 0;
 }
 
-bool patience_is_due(const struct patience *p)
+bool patience_is_due(struct patience *p)
 {
-    return now_ns() - p->looked >= p->slice;
+    int64_t now = now_ns();
+    if (p->looked == 0)
+        p->looked = now;
+    return now - p->looked >= p->slice;
 }
 
 int64_t patience_slice(const struct patience *p)

@@ -33,7 +33,7 @@ struct patience {
     const struct srr_wait *wait;
     int64_t deadline; /* INT64_MAX: for ever */
     int64_t slice;
-    int64_t looked; /* when it last looked up */
+    int64_t looked; /* when it last looked up, 0: has not begun to sleep */
 };
 void patience_begin(struct patience *p, const struct srr_wait *wait, int64_t first_slice);
 /* 0, or why the verb must end: -ETIMEDOUT. */
@@ -42,7 +42,7 @@ int patience_check(const struct patience *p);
 int patience_look(struct patience *p);
 int64_t patience_slice(const struct patience *p);
 /* A slice has passed since the last look: also a verb that is woken all the time for nothing must look up. */
-bool patience_is_due(const struct patience *p);
+bool patience_is_due(struct patience *p);
 
 /*
  * Sleep while *word == value, at most ns. 0: woken (perhaps for nothing), -EAGAIN: the word had
