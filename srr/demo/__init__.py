@@ -15,10 +15,14 @@ up. That is QNX's rule for a system that can not deadlock: whoever waits for a r
 higher, so there is no circle of waiting processes. It is also why the supervisor never Sends: its orders
 are the replies to what its inferiors report.
 
-    plan      who there is, and who Sends to whom          supervisor  starts, kills, restarts, collects
-    sources   the live files and what they mean            screen plain  what one sees meanwhile
-    wire      the messages                                 audit       every count against its counterpart
-    node      one process: link, account, roles/           summary     what one sees at the end
+    main         one demo from its start to its exit code
+    plan         who there is, and who Sends to whom
+    sources      the live files and what they mean
+    wire         the messages
+    node roles/  one process; link: its Sends, account: its books, latency: its percentiles
+    supervisor   collects; children: starts and ends them, fault: whom to kill, and what came of it
+    picture      what there is to see; watch shows it, on a screen or in plain lines
+    audit        every count against its counterpart; figures and summary: what one sees at the end
 
 Nodes import neither click nor rich: forty interpreters start at once.
 """

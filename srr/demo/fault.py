@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from srr import processes
 from srr.demo.account import Failed
-from srr.errors import Failure
+from srr.processes import Thread
 from srr.state import Blocked
 
 #: For so many seconds we look for a moment when one client is REPLY-blocked and another one SEND-blocked; then for
@@ -62,18 +61,37 @@ class Hunt:
     def __init__(self) -> None:
         self._since = time.monotonic()
 
-    def victim(self, servers: dict[int, str], clients: Iterable[tuple[int, str]]) -> tuple[int, dict[str, str]] | None:
+    def victim(self, servers: dict[int, str], clients: dict[int, str]) -> tuple[int, dict[str, str]] | None:
         """The server to kill now, and who is blocked on it; None: not yet."""
-        found: dict[int, dict[str, str]] = {pid: {} for pid in servers}
-        for pid, name in clients:
-            try:
-                threads = processes.look(pid).blocked
-            except (OSError, Failure):
-                continue
-            for thread in threads:
-                if thread.on in found and thread.state is not Blocked.RECEIVE:
-                    found[thread.on][name] = str(thread.state)
-        pid, blocked = max(found.items(), key=lambda item: (len(set(item[1].values())), len(item[1])))
+        found: dict[int, dict[int, Thread]] = {pid: {} for pid in servers}
+        for client in clients:
+            for thread in _sending(client):
+                if thread.on in found:
+                    found[thread.on][client] = thread
         searched = time.monotonic() - self._since
         wanted = 2 if searched < _CHOOSY else 1 if searched < _PATIENT else 0
-        return (pid, blocked) if len(set(blocked.values())) >= wanted else None
+        pid, blocked = max(found.items(), key=lambda item: (_variety(item[1]), len(item[1])))
+        if _variety(blocked) < wanted:
+            return None
+        # Looking took a while: are they still in these very Sends?
+        blocked = {
+            client: now
+            for client, then in blocked.items()
+            for now in _sending(client)
+            if (now.on, now.sent) == (pid, then.sent)
+        }
+        if _variety(blocked) < wanted:
+            return None
+        return pid, {clients[client]: str(thread.state) for client, thread in blocked.items()}
+
+
+def _sending(pid: int) -> list[Thread]:
+    try:
+        seen = processes.look(pid, rows_only=True)
+    except OSError:
+        return []
+    return [thread for thread in seen.blocked if thread.state is not Blocked.RECEIVE]
+
+
+def _variety(blocked: dict[int, Thread]) -> int:
+    return len({thread.state for thread in blocked.values()})

@@ -34,10 +34,8 @@ def folders(wanted: Sequence[str]) -> list[str]:
     if not wanted:
         library = Path(sysconfig.get_path("stdlib"))
         others = ("site-packages", "dist-packages")  # Not the standard library, though inside its folder.
-        return [
-            str(Path(srr.__file__).parent),
-            *sorted(str(path) for path in library.iterdir() if path.name not in others),
-        ]
+        parts = sorted(str(path) for path in library.iterdir() if path.name not in others and not path.is_symlink())
+        return [str(Path(srr.__file__).parent), *parts]
     found = [os.path.abspath(folder) for folder in wanted]
     for folder in found:
         if not any(os.access(path, os.R_OK) for path in walk([folder])):
@@ -51,6 +49,7 @@ def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_jso
     live = sys.stdout.isatty() and out.isatty() and not plain
     members = plan.members(processes, sources.present(), files, os.cpu_count() or 1, sabotage)
     broken = complaints = ""
+    stop = 0
     checks = []
     with Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor, _signals(supervisor):
         try:
@@ -64,8 +63,11 @@ def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_jso
         except Broken as why:
             broken, complaints = str(why), supervisor.complaints()
         except Stopped as stopped:
-            return 128 + stopped.signal
+            stop = stopped.signal
         result = figures(supervisor, checks, broken)
+    if stop:
+        print("srr demo: stopped, and all its processes with it", file=sys.stderr)
+        return 128 + stop
     if live:
         for event in supervisor.events:
             print(event, file=out)

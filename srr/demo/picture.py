@@ -10,7 +10,6 @@ from typing import Any
 from srr import processes
 from srr.demo.plan import ROLES, SOURCES
 from srr.demo.supervisor import Person, Supervisor
-from srr.processes import Process
 
 #: What a process does that is not blocked in srr, by the letter in /proc/<pid>/stat. Sources pause between messages.
 _OTHERWISE = {"R": "run", "S": "pause", "D": "disk"}
@@ -59,7 +58,6 @@ class Picture:
 
 def picture(supervisor: Supervisor) -> Picture:
     """Look now. The supervisor may go on meanwhile in its own thread: what it adds to is copied in one step."""
-    table = {process.pid: process for process in processes.survey()}
     names = {person.pid: person.member.name for person in tuple(supervisor.persons)} | {os.getpid(): "supervisor"}
     rows = [Row("supervisor", "supervisor", os.getpid(), "run", "", None, *_rates_of_supervisor(supervisor))]
     present = sorted(supervisor.present.values(), key=lambda person: ROLES.index(person.member.role))
@@ -68,7 +66,7 @@ def picture(supervisor: Supervisor) -> Picture:
         sent, received, by_lane = _rates(person)
         lane = max(by_lane, key=lambda name: by_lane[name], default="")
         total = sum(by_lane.values())
-        state, on, seconds = _state(person, table.get(person.pid), names)
+        state, on, seconds = _state(person, names)
         took_over = person.number > len(supervisor.members)
         member = person.member
         rows.append(
@@ -80,12 +78,14 @@ def picture(supervisor: Supervisor) -> Picture:
     return Picture(rows, messages, sum(lanes.values()), dict(lanes), _seen(present))
 
 
-def _state(person: Person, process: Process | None, names: dict[int, str]) -> tuple[str, str, float | None]:
+def _state(person: Person, names: dict[int, str]) -> tuple[str, str, float | None]:
     if person.books is not None:
         return "ended", "", None
-    blocked = process.blocked if process else ()
-    for thread in blocked:
-        return str(thread.state), names.get(thread.on, ""), thread.seconds
+    try:
+        for thread in processes.look(person.pid, rows_only=True).blocked:
+            return str(thread.state), names.get(thread.on, ""), thread.seconds
+    except OSError:
+        pass  # It has no rows yet, or none any more.
     if person.hello is None:
         return "start", "", None
     try:

@@ -18,10 +18,9 @@ class Plain:
 
     def show(self, supervisor: Supervisor) -> None:
         """One line."""
-        # There are no rates before all have reported for a while.
-        if supervisor.elapsed < 0.5:
-            return
         now = picture(supervisor)
+        if not now.messages:
+            return  # Nobody has reported twice yet, or all have ended.
         lanes = "  ".join(f"{lane} {value / 1e6:.1f}" for lane, value in sorted(now.lanes.items()))
         rates = f"{now.messages:6,.0f} msg/s  {now.bytes / 1e6:6.1f} MB/s ({lanes or '-'})"
         self.event(f"{supervisor.elapsed:8.1f}  {rates}  {now.states()}")

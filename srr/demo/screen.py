@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
@@ -70,6 +71,8 @@ _SHAPES = (
 _GAP = 2
 #: Title, heads of the columns, one event; and with what one would like to see besides: events, machine, legend.
 _LEAST, _WANTED = 3, 9
+#: Lines that hold the whole story of the killed server. With fewer, each event stays for so many seconds at least.
+_ENOUGH, _READING_TIME = 5, 0.8
 
 
 class Screen:
@@ -81,6 +84,9 @@ class Screen:
         self._console = Console(file=to, highlight=False)
         self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
         self._events: list[str] = []
+        #: How many of them one has had the time to read.
+        self._read = 0
+        self._next_read = 0.0
 
     def __enter__(self) -> Screen:
         self._live.start()
@@ -93,15 +99,21 @@ class Screen:
     def show(self, supervisor: Supervisor) -> None:
         """A picture of now."""
         width, height = self._console.size
-        self._live.update(render(supervisor, picture(supervisor), self._events, width, height), refresh=True)
+        if self._read < len(self._events) and time.monotonic() >= self._next_read:
+            self._read += 1
+            self._next_read = time.monotonic() + _READING_TIME
+        now = picture(supervisor)
+        self._live.update(render(supervisor, now, self._events, self._read, width, height), refresh=True)
 
     def event(self, text: str) -> None:
         """It stays at the bottom until others have pushed it out."""
         self._events.append(text)
 
 
-def render(supervisor: Supervisor, now: Picture, events: Sequence[str], width: int, height: int) -> RenderableType:
-    """The whole screen."""
+def render(
+    supervisor: Supervisor, now: Picture, events: Sequence[str], read: int, width: int, height: int
+) -> RenderableType:
+    """The whole screen. Where there is room for few events, they take turns: ``read`` of them have had theirs."""
     shape, columns, deep = _fit(len(now.rows), width, height)
     spare = height - _LEAST - deep
     head = [_title(supervisor, now)]
@@ -110,7 +122,8 @@ def render(supervisor: Supervisor, now: Picture, events: Sequence[str], width: i
     if spare >= 5:
         head.append(Text(_LEGEND, style="dim"))
     told = height - len(head) - 1 - deep
-    lines = [*head, *(Text(event) for event in events[-told:])]
+    recent = events if told >= _ENOUGH else events[:read]
+    lines = [*head, *(Text(event) for event in recent[-told:])]
     for line in lines:
         line.no_wrap = True
         line.truncate(width, overflow="ellipsis")

@@ -185,7 +185,7 @@ class Supervisor:
         elif kind == Kind.FINAL:
             person.books, person.books_bytes = said, message.nbytes
             # It is REPLY-blocked on us, so its rows stand still.
-            seen = processes.look(person.pid)
+            seen = processes.look(person.pid, rows_only=True)
             person.table = seen.sent, seen.received, seen.healed
         self._reply(message, number, sequence)
 
@@ -229,10 +229,11 @@ class Supervisor:
             self.event(f"{name} got ESRCH after {after} ({doubt}) and repeats its message")
 
     def _try_to_kill(self, hunt: Hunt) -> None:
-        servers = {p.pid: p.member.name for p in self.present.values() if p.member.role == "archivist"}
-        found = hunt.victim(
-            servers, [(p.pid, p.member.name) for p in self.present.values() if p.member.role == "mover"]
+        servers, clients = (
+            {person.pid: name for name, person in self.present.items() if person.member.role == role}
+            for role in ("archivist", "mover")
         )
+        found = hunt.victim(servers, clients)
         if found is None:
             return
         pid, blocked = found
@@ -276,7 +277,7 @@ class Supervisor:
 
 def _doing(pid: int, names: dict[int, str]) -> str:
     try:
-        threads = processes.look(pid).blocked
+        threads = processes.look(pid, rows_only=True).blocked
     except OSError as error:
         return f"pid {pid}: {error.strerror}"
     if not threads:
