@@ -125,6 +125,32 @@ static struct link *get_known(struct process *self, pid_t pid)
     return NULL;
 }
 
+/*
+ * A mapping outlives its process. So that one who meets many short-lived receivers does not collect them, each
+ * first contact looks at the two that were met longest ago; those that live go to the front.
+ */
+static void bury_some(struct process *self)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        pthread_mutex_lock(&self->lock);
+        struct link **at = &self->links, *last;
+        while ((last = *at) && last->next)
+            at = &last->next;
+        if (last) {
+            *at = NULL;
+            last->next = self->links;
+            self->links = last;
+            last->uses++;
+        }
+        pthread_mutex_unlock(&self->lock);
+        if (!last)
+            return;
+        if (!peer_alive(&last->peer))
+            link_bury(self, last);
+        link_put(self, last);
+    }
+}
+
 int link_get(struct process *self, pid_t pid, struct patience *patience, struct link **ret_link)
 {
     struct link *link = get_known(self, pid), *made;
@@ -136,6 +162,7 @@ int link_get(struct process *self, pid_t pid, struct patience *patience, struct 
     int fd, r = meet_patiently(pid, patience, &peer, &fd);
     if (r < 0)
         return r;
+    bury_some(self);
     r = make_link(&peer, fd, &made);
     close(fd);
     if (r < 0)
