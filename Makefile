@@ -7,7 +7,8 @@ ARGS ?=
 
 BIN := .venv/bin
 RUN := .ci/in-venv
-SOURCES := $(sort $(shell find srr -type f ! -name '*.pyc' ! -name '*.so')) LICENSE meson.build meson.options pyproject.toml
+SOURCES := $(sort $(shell find srr -type f ! -name '*.pyc' ! -name '*.so')) \
+    LICENSE README.md meson.build meson.options pyproject.toml
 
 # ./srr is the source; a program that is started here must import the installed package.
 export PYTHONSAFEPATH := 1

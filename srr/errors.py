@@ -143,7 +143,7 @@ def failure(verb: str, error: int, pid: int, flags: int) -> Failure:
         cls, why = _class_for(error), f"process {pid} answered with an error: {os.strerror(error)}"
     else:
         cls, why = _VERBS.get(verb, {}).get(error, (_class_for(error), os.strerror(error)))
-        if verb == "send":
+        if verb == "send" and cls is not WouldDeadlock:
             doubt = "after it was received, so it is in doubt" if received else "before it was received: safe to repeat"
             why = f"the Send to process {pid} failed ({doubt}): {why}"
         elif pid:

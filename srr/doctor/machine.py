@@ -139,7 +139,7 @@ def cpus() -> Check:
 
 
 def names_folder() -> Check:
-    """Names are sockets in a folder that nobody else may write."""
+    """Names are symbolic links in a folder that nobody else may write."""
     try:
         path = runtime_dir()
     except Failure as failure:

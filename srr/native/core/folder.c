@@ -38,7 +38,7 @@ int folder_path(char *buffer, size_t size)
     else
         n = snprintf(buffer, size, "/tmp/srr-%u", uid);
     if (n < 0 || (size_t)n >= size || n >= FOLDER_MAX)
-        return -ENAMETOOLONG;
+        return -EACCES;
     return 0;
 }
 

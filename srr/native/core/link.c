@@ -74,11 +74,15 @@ static bool has_program(pid_t pid)
  * The process has not touched the library yet. Its first use of it tells us through the runtime folder;
  * where that is not shared, or there are no watches left, we look at each slice's end.
  */
-static int meet_patiently(pid_t pid, struct patience *patience, struct peer *ret_peer, int *ret_fd)
+static int meet_patiently(struct process *self, pid_t pid, struct patience *patience, struct peer *ret_peer,
+                          int *ret_fd)
 {
     int r = peer_meet(pid, -1, ret_peer, ret_fd);
     if (r != -ENOENT)
         return r;
+    uint64_t its_namespace = pid_namespace_of(pid);
+    if (its_namespace != 0 && its_namespace != self->pid_ns)
+        return -EHOSTUNREACH; /* its rows will say another pid than the one that we know it by */
     int death = process_watch(pid);
     if (death < 0)
         return death;
@@ -159,7 +163,7 @@ int link_get(struct process *self, pid_t pid, struct patience *patience, struct 
         return 0;
     }
     struct peer peer;
-    int fd, r = meet_patiently(pid, patience, &peer, &fd);
+    int fd, r = meet_patiently(self, pid, patience, &peer, &fd);
     if (r < 0)
         return r;
     bury_some(self);

@@ -25,10 +25,19 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-uint64_t pid_namespace(void)
+static uint64_t namespace_at(const char *path)
 {
     struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+    return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+uint64_t pid_namespace(void) { return namespace_at("/proc/self/ns/pid"); }
+
+uint64_t pid_namespace_of(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
+    return namespace_at(path);
 }
 
 static bool names_file(const char *path, const char *name)

@@ -47,6 +47,8 @@ int process_exists(pid_t pid);
 
 /* The inode of this process's pid namespace: pids mean something only within one. 0: no /proc. */
 uint64_t pid_namespace(void);
+/* Another process's. 0: it can't be seen. */
+uint64_t pid_namespace_of(pid_t pid);
 
 /* The same for a sender's number, which may be a thread's that leads no group. */
 int sender_exists(pid_t id);

@@ -34,6 +34,7 @@ struct process {
     char *lives;
     pthread_mutex_t lock; /* places, links */
     pthread_mutex_t naming; /* one of our threads at a time changes names */
+    _Atomic pid_t let_in; /* whom we named to Yama; -1: there is none */
     struct place *places[SLOTS];
     struct link *links;
     struct receiver *receiver; /* port.h */

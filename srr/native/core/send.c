@@ -48,18 +48,19 @@ static void describe_parts(struct part *table, const struct iovec *parts, int co
 }
 
 /* Under Yama's ptrace_scope 1 the direct lane needs our leave; without Yama this is EINVAL, and harmless. */
-static void let_in(pid_t receiver)
+static void let_in(struct process *self, pid_t receiver)
 {
-    static _Atomic pid_t let; /* -1: there is no Yama */
-    pid_t last = atomic_load_explicit(&let, memory_order_relaxed);
-    if (last != receiver && last != -1) {
-        int r = prctl(PR_SET_PTRACER, (unsigned long)receiver, 0, 0, 0);
-        atomic_store_explicit(&let, r == 0 ? receiver : -1, memory_order_relaxed);
-    }
+    pid_t last = atomic_load_explicit(&self->let_in, memory_order_relaxed);
+    if (last == receiver || last == -1)
+        return;
+    pthread_mutex_lock(&self->lock); /* what we remember must be what Yama was told last */
+    int r = prctl(PR_SET_PTRACER, (unsigned long)receiver, 0, 0, 0);
+    atomic_store_explicit(&self->let_in, r == 0 ? receiver : -1, memory_order_relaxed);
+    pthread_mutex_unlock(&self->lock);
 }
 
 /* Everything about the Send but the word. Relaxed: the word's store publishes it. */
-static void describe(struct place *place, const struct link *link, const struct letter *letter)
+static void describe(struct process *self, struct place *place, const struct link *link, const struct letter *letter)
 {
     struct slot *slot = place->slot;
     enum srr_lane lane = letter->nbytes == 0              ? SRR_LANE_NONE
@@ -68,7 +69,7 @@ static void describe(struct place *place, const struct link *link, const struct 
     if (lane == SRR_LANE_INLINE)
         gather(place->message, letter->nbytes, letter->message, letter->message_parts);
     if (lane == SRR_LANE_DIRECT || letter->room > inline_max())
-        let_in(link->peer.pid);
+        let_in(self, link->peer.pid);
     atomic_store_explicit(&slot->target, link->peer.row_id, memory_order_relaxed);
     atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
     atomic_store_explicit(&slot->room, letter->room, memory_order_relaxed);
@@ -220,7 +221,7 @@ static int transact(struct process *self, struct link *link, struct place *place
     int why, entry = entry_patiently(self, link, place, patience);
     if (entry < 0)
         return entry;
-    describe(place, link, letter);
+    describe(self, place, link, letter);
     atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
     uint64_t word = word_next(place->word, 0);
 
