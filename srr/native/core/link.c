@@ -209,11 +209,12 @@ void link_bury(struct process *self, struct link *link)
     pthread_mutex_unlock(&self->lock);
 }
 
-int link_entry(struct process *self, struct link *link, struct place *place)
+int link_entry(struct process *self, struct link *link, struct place *place, bool *ret_claimed)
 {
     a64 *entries = link->front->entries;
     uint64_t mine = entry_make(self->pid, place->index, (uint32_t)self->row_fd, self->row_id);
     unsigned mark = link->entry_of[place->index];
+    *ret_claimed = false;
     if (mark > 0) {
         uint64_t now = atomic_load(&entries[mark - 1]);
         if (now == mine)
@@ -230,6 +231,7 @@ int link_entry(struct process *self, struct link *link, struct place *place)
         if (atomic_load_explicit(&entries[i], memory_order_relaxed) == 0 &&
             atomic_compare_exchange_strong(&entries[i], &free_entry, mine)) {
             link->entry_of[place->index] = (uint16_t)(i + 1);
+            *ret_claimed = true;
             return (int)i;
         }
     }

@@ -28,10 +28,10 @@ void link_put(struct process *self, struct link *link);
 void link_bury(struct process *self, struct link *link);
 
 /*
- * Our slot's entry in the port, claimed if it isn't ours (any more). -EAGAIN: the port is crowded with
+ * Our slot's entry in the port, claimed if it isn't ours (any more; then the receiver must be rung again). -EAGAIN: the port is crowded with
  * entries, the receiver was asked to bury its dead; other failures: the receiver refused us.
  */
-int link_entry(struct process *self, struct link *link, struct place *place);
+int link_entry(struct process *self, struct link *link, struct place *place, bool *ret_claimed);
 
 /* Set the hint and ring. The slot must be published. */
 void link_ring(struct link *link, unsigned entry);

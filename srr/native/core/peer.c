@@ -51,11 +51,11 @@ static bool names_file(const char *path, const char *name)
     return strcmp(link, expected) == 0;
 }
 
-/* Opens /proc/<pid>/fd/<n> if it is a memfd of that name, size and seals. */
-static int open_sealed(pid_t pid, int number, const char *name, int flags, off_t size, int seals, struct stat *ret_stat)
+/* Opens /proc/<tid>/fd/<n> if it is a memfd of that name, size and seals. */
+static int open_sealed(pid_t tid, int number, const char *name, int flags, off_t size, int seals, struct stat *ret_stat)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, number);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", tid, number);
     if (!names_file(path, name))
         return -ENOENT;
     int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -69,11 +69,11 @@ static int open_sealed(pid_t pid, int number, const char *name, int flags, off_t
     return have >= 0 && (have & seals) == seals ? -EPROTO : -ENOENT;
 }
 
-static int open_row(pid_t pid, int number, struct peer *ret_peer, int *ret_fd)
+static int open_row(pid_t pid, pid_t tid, int number, struct peer *ret_peer, int *ret_fd)
 {
     struct stat st;
     struct row_header header;
-    int r, fd = open_sealed(pid, number, ROW_FILE_NAME, O_RDWR, ROW_SIZE, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, &st);
+    int r, fd = open_sealed(tid, number, ROW_FILE_NAME, O_RDWR, ROW_SIZE, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, &st);
     if (fd < 0)
         return fd;
     r = -ENOENT;
@@ -91,6 +91,7 @@ static int open_row(pid_t pid, int number, struct peer *ret_peer, int *ret_fd)
     if (header.pid_ns != pid_namespace())
         goto refuse;
     *ret_peer = (struct peer){.pid = pid,
+                              .tid = tid,
                               .row_fd = number,
                               .life_fd = header.life_fd,
                               .device = st.st_dev,
@@ -103,15 +104,17 @@ refuse:
     return r;
 }
 
-/* Looks through one table of descriptors, the likely numbers first. -ENOENT: no row in it. */
-static int search_table(const char *folder, pid_t pid, struct peer *ret_peer, int *ret_fd)
+/* Looks through one thread's table of descriptors, the likely numbers first. -ENOENT: no row in it. */
+static int search_table(pid_t pid, pid_t tid, struct peer *ret_peer, int *ret_fd)
 {
+    char path[64];
     for (int guess = ROW_FD_LIKELY; guess < ROW_FD_LIKELY + 4; guess++)
-        if (open_row(pid, guess, ret_peer, ret_fd) == 0)
+        if (open_row(pid, tid, guess, ret_peer, ret_fd) == 0)
             return 0;
-    DIR *dir = opendir(folder);
+    snprintf(path, sizeof path, "/proc/%d/fd", tid);
+    DIR *dir = opendir(path);
     if (!dir)
-        return errno == ENOENT || errno == ESRCH ? -ESRCH : errno == EMFILE || errno == ENFILE ? -errno : -EACCES;
+        return errno == ENOENT || errno == ESRCH ? -ENOENT : errno == EMFILE || errno == ENFILE ? -errno : -EACCES;
     int r = -ENOENT, tried;
     struct dirent *entry;
     while (r != 0 && (entry = readdir(dir))) {
@@ -119,11 +122,48 @@ static int search_table(const char *folder, pid_t pid, struct peer *ret_peer, in
         long number = strtol(entry->d_name, &end, 10);
         if (*end || end == entry->d_name || number > ENTRY_FD_MAX)
             continue;
-        tried = open_row(pid, (int)number, ret_peer, ret_fd);
+        tried = open_row(pid, tid, (int)number, ret_peer, ret_fd);
         if (tried != -ENOENT)
             r = tried;
     }
     closedir(dir);
+    return r;
+}
+
+static int search_thread(pid_t pid, pid_t tid, int row_fd, struct peer *ret_peer, int *ret_fd)
+{
+    return row_fd >= 0 ? open_row(pid, tid, row_fd, ret_peer, ret_fd) : search_table(pid, tid, ret_peer, ret_fd);
+}
+
+/* A first thread that has left shows an empty table, while the others have theirs. */
+static bool has_left(pid_t pid)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *stat = fopen(path, "re");
+    if (!stat)
+        return false;
+    int found = fscanf(stat, "%*d (%*[^)]) %c", &state);
+    fclose(stat);
+    return found == 1 && (state == 'Z' || state == 'X');
+}
+
+static int search_threads(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
+{
+    char path[64];
+    int r = search_thread(pid, pid, row_fd, ret_peer, ret_fd);
+    if (r != -ENOENT || !has_left(pid))
+        return r;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && r == -ENOENT && (entry = readdir(dir))) {
+        long tid = strtol(entry->d_name, NULL, 10);
+        if (tid > 0 && tid != pid)
+            r = search_thread(pid, (pid_t)tid, row_fd, ret_peer, ret_fd);
+    }
+    if (dir)
+        closedir(dir);
     return r;
 }
 
@@ -137,15 +177,10 @@ int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
         return r;
     if (stat(path, &st) != 0)
         return process_exists(pid) == -ESRCH ? -ESRCH : -EACCES; /* hidepid */
-    if (row_fd >= 0) {
-        r = open_row(pid, row_fd, ret_peer, ret_fd);
-    } else {
-        snprintf(path, sizeof path, "/proc/%d/fd", pid);
-        r = search_table(path, pid, ret_peer, ret_fd);
-    }
+    r = search_threads(pid, row_fd, ret_peer, ret_fd);
     if (r == 0)
         ret_peer->uid = st.st_uid;
-    else if (r == -ENOENT || r == -ESRCH)
+    else if (r == -ENOENT)
         r = process_exists(pid) == -ESRCH ? -ESRCH : -ENOENT;
     return r;
 }
@@ -174,7 +209,7 @@ int peer_open_life(const struct peer *peer, int *ret_fd, uint32_t *ret_word_at)
 {
     struct stat st;
     struct life_header header;
-    int fd = open_sealed(peer->pid, peer->life_fd, LIFE_FILE_NAME, O_RDONLY, LIFE_SIZE,
+    int fd = open_sealed(peer->tid, peer->life_fd, LIFE_FILE_NAME, O_RDONLY, LIFE_SIZE,
                          F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_FUTURE_WRITE, &st);
     if (fd < 0)
         return fd == -ENOENT ? -EPROTO : fd;

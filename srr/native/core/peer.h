@@ -13,6 +13,7 @@
 /* A process, by what can't come back: its number, and a file that only it can have at that place. */
 struct peer {
     pid_t pid;
+    pid_t tid;       /* the thread through which we saw its descriptors: the first, unless that one has left */
     uid_t uid;
     int row_fd;      /* number in the peer's own table */
     int life_fd;

@@ -70,30 +70,32 @@ static uint64_t message_for_us(const struct receiver *r, const struct conn *conn
     return word;
 }
 
-static void arrived(struct receiver *r, struct conn *conn)
+static bool arrived(struct receiver *r, struct conn *conn)
 {
     if (!message_for_us(r, conn))
-        return; /* a stale hint */
+        return false; /* a stale hint */
     if (conn->queued)
         receiver_dequeue(r, conn); /* it left, and came again */
     conn->arrival = atomic_load_explicit(&conn->slot->arrival, memory_order_relaxed);
     conn->priority = atomic_load_explicit(&conn->slot->priority, memory_order_relaxed);
     conn->tid = (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
     enqueue(r, conn);
+    return true;
 }
 
-void receiver_collect(struct receiver *r)
+bool receiver_collect(struct receiver *r)
 {
+    bool news = false;
     if (atomic_load(&r->port->summary) == 0)
-        return;
+        return false;
     for (uint64_t words = atomic_exchange(&r->port->summary, 0); words; words &= words - 1) {
         uint32_t w = (uint32_t)__builtin_ctzll(words);
         for (uint64_t bits = atomic_exchange(&r->port->hints[w], 0); bits; bits &= bits - 1) {
             struct conn *conn = conn_meet(r, w * 64 + (uint32_t)__builtin_ctzll(bits));
-            if (conn)
-                arrived(r, conn);
+            news |= conn && arrived(r, conn);
         }
     }
+    return news;
 }
 
 struct conn *receiver_first(struct receiver *r, pid_t from)
@@ -138,10 +140,11 @@ void receiver_look(struct receiver *r)
     r->turn = r->turn + 1 < r->top ? r->turn + 1 : 0;
     for (uint32_t i = 0; i < end; i++) {
         struct conn *conn = r->conns[i];
-        if (!conn) {
-            /* claimed but never rung, or met at a time when we had no descriptors left */
-            if (atomic_load_explicit(&r->self->front->entries[i], memory_order_relaxed) != 0)
-                conn = conn_meet(r, i);
+        uint64_t entry = atomic_load(&r->self->front->entries[i]);
+        if (!conn || (entry != conn->entry && conn->taken.serial == 0)) {
+            /* Claimed but never rung, or met at a time when we had no descriptors left; or scribbled over while
+             * we owed a reply, and claimed by another one, whose hint we took for the old one's. */
+            conn = conn || entry != 0 ? conn_meet(r, i) : NULL;
             if (conn)
                 arrived(r, conn);
             continue;

@@ -66,8 +66,8 @@ struct receiver {
 
 int receiver_new(struct process *self, struct receiver **ret_receiver);
 
-/* Under the lock: follow the hints; what has arrived is queued. */
-void receiver_collect(struct receiver *r);
+/* Under the lock: follow the hints; what has arrived is queued. True: something has. */
+bool receiver_collect(struct receiver *r);
 /* Under the lock: the first in the queue from that pid or tid (0: anyone), or NULL. */
 struct conn *receiver_first(struct receiver *r, pid_t from);
 void receiver_dequeue(struct receiver *r, struct conn *conn);

@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "port.h"
@@ -81,7 +82,8 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
 {
     int64_t copied = fetch(conn, taken, buffer, parts, size);
     int result = TRY_THE_NEXT;
-    if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word) {
+    /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. */
+    if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word && conn_lives(conn)) {
         taken->seen = (uint64_t)copied;
         *ret_message = (struct srr_message){.id = message_id(conn, taken),
                                             .nbytes = taken->nbytes,
@@ -132,6 +134,12 @@ static int sleep_on_bell(struct receiver *r, uint32_t bell, pid_t from, int64_t 
     return slept;
 }
 
+static void wake_others(struct port *port)
+{
+    if (atomic_load(&port->sleepers) != 0)
+        futex_wake(&port->bell, INT_MAX);
+}
+
 /* At a slice's end: the dead, the lost, the caller's own wish. */
 static int look_up(struct receiver *r, pid_t from, struct patience *patience)
 {
@@ -166,11 +174,14 @@ static int receive(pid_t from, const struct iovec *buffer, int parts, const stru
         uint32_t bell = atomic_load(&port->bell); /* (c) in link.c; before the collect, (d) */
         publish_cpu(port);
         pthread_mutex_lock(&r->lock);
-        receiver_collect(r);
+        bool news = receiver_collect(r);
         receiver_look_when_due(r);
         struct conn *conn = receiver_first(r, from);
         bool ours = conn && take(r, conn, &taken);
         pthread_mutex_unlock(&r->lock);
+        /* What we collected may be others', and their wake ours: whoever waits for one sender passes it on. */
+        if (from != 0 && news)
+            wake_others(port);
         if (conn) {
             why = ours ? deliver(r, conn, &taken, buffer, parts, size, ret_message) : TRY_THE_NEXT;
             if (why == TRY_THE_NEXT)
@@ -198,8 +209,11 @@ static int receive(pid_t from, const struct iovec *buffer, int parts, const stru
             why = -EINTR;
         else if (slept == -ETIMEDOUT || patience_is_due(&patience))
             why = look_up(r, from, &patience);
-        if (why != 0)
+        if (why != 0) {
+            if (slept == 0) /* we leave, having consumed a wake: somebody else must look (rule 8) */
+                wake_others(port);
             break;
+        }
     }
     return why;
 }

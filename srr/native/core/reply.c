@@ -51,7 +51,7 @@ static bool begin_write(struct held *held)
 static bool still_wanted(void *arg)
 {
     const struct held *held = arg;
-    return atomic_load(&held->conn->slot->word) == word_with(held->taken.word, SLOT_BUSY);
+    return atomic_load(&held->conn->slot->word) == word_with(held->taken.word, SLOT_BUSY) && conn_lives(held->conn);
 }
 
 /* Into the reply buffer, straight. As remote_write(), and -EINVAL for a part table that can't be right. */

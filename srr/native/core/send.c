@@ -90,7 +90,8 @@ static void describe(struct process *self, struct place *place, const struct lin
 static int entry_patiently(struct process *self, struct link *link, struct place *place, struct patience *patience)
 {
     for (;;) {
-        int r = link_entry(self, link, place);
+        bool claimed;
+        int r = link_entry(self, link, place, &claimed);
         if (r != -EAGAIN)
             return r;
         if (!peer_alive(&link->peer))
@@ -112,12 +113,12 @@ static int look_up(struct process *self, struct link *link, struct place *place,
     }
     if (word_state(seen) != SLOT_SENT)
         return 0;
-    unsigned before = link->entry_of[place->index];
-    int entry = link_entry(self, link, place);
+    bool claimed;
+    int entry = link_entry(self, link, place, &claimed);
     if (entry < 0)
         return entry == -EAGAIN ? 0 : entry;
-    if ((unsigned)entry + 1 != before)
-        link_ring(link, (unsigned)entry); /* our entry was scribbled over: we have another now */
+    if (claimed)
+        link_ring(link, (unsigned)entry); /* ours was scribbled over */
     return 0;
 }
 
