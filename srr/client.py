@@ -37,8 +37,8 @@ class Connection:
 
     @property
     def pid(self) -> int:
-        """The process that Sends go to."""
-        return self._pid
+        """The process that Sends go to; 0 while the name's last holder is dead and its next one not located."""
+        return self._pid or 0
 
     @property
     def name(self) -> str | None:
@@ -64,7 +64,7 @@ class Connection:
         """
         try:
             reply, sent = _native.send(
-                self._pid or self._locate(),
+                self._locate() if self._pid is None else self._pid,
                 message,
                 self.room if room is None else room,
                 self.timeout if timeout is None else timeout,
@@ -73,7 +73,7 @@ class Connection:
             self._forget(died)
             raise
         if sent[2] & _native.REPLY_TRUNCATED and not truncate:
-            raise _truncated(self._pid, sent, reply)
+            raise _truncated(self.pid, sent, reply)
         return reply
 
     def send_into(
@@ -90,13 +90,13 @@ class Connection:
         """
         try:
             sent = _native.send_into(
-                self._pid or self._locate(), message, reply, self.timeout if timeout is None else timeout
+                self._locate() if self._pid is None else self._pid, message, reply, self.timeout if timeout is None else timeout
             )
         except ServerDied as died:
             self._forget(died)
             raise
         if sent[2] & _native.REPLY_TRUNCATED and not truncate:
-            raise _truncated(self._pid, sent, b"")
+            raise _truncated(self.pid, sent, b"")
         return sent[1]
 
     def close(self) -> None:
@@ -111,12 +111,12 @@ class Connection:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<srr.Connection to {self._name or 'process'} ({self._pid})>"
+        return f"<srr.Connection to {self._name or 'process'} ({self.pid})>"
 
     def _forget(self, died: ServerDied) -> None:
         """A name may have a new holder; a pid has none."""
         if self._name is not None and died.pid == self._pid:
-            self._pid = 0
+            self._pid = None
 
     def _locate(self) -> int:
         assert self._name is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import Shell
+    from shell import Shell
 
 SHORT = ("--quick", "--rounds", "2", "--calls", "20", "--sizes", "64,1MiB")
 TRANSPORTS = {"srr", "srr, SRR_SPIN_US=0", "multiprocessing.Pipe", "AF_UNIX socket pair"}

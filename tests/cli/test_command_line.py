@@ -11,7 +11,7 @@ import pytest
 import srr
 
 if TYPE_CHECKING:
-    from conftest import Shell
+    from shell import Shell
 
 COMMANDS = ("bench", "demo", "doctor", "names", "ps", "send", "serve")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Shell
+    from shell import Shell
 
 LANES = ("row files and inline lane", "direct lane")
 

@@ -17,7 +17,7 @@ from srr import Blocked, processes
 from srr.testing import wait_until_blocked
 
 if TYPE_CHECKING:
-    from conftest import Gate, Shell
+    from shell import Gate, Shell
 
 #: Three threads that Send to a process that never receives.
 SENDERS = """

@@ -13,7 +13,7 @@ from srr import Blocked
 from srr.testing import wait_until_blocked
 
 if TYPE_CHECKING:
-    from conftest import Gate, Shell
+    from shell import Gate, Shell
 
 
 @pytest.mark.parametrize("nbytes", [0, 1, 65536, 65537, 3_000_001])

@@ -2,7 +2,7 @@
  * name.c - names: attach, detach, locate, list.
  *
  * A name is a symbolic link in the runtime folder, whose text says who holds it:
- * pid:descriptor:device:inode of its row file. Making a symbolic link is exclusive, reading it is one
+ * pid:descriptor:device:inode of its row file, and when the process started. Making a symbolic link is exclusive, reading it is one
  * system call, and the liveness check tells a living holder from a dead one, also after pid reuse, exec and
  * fork. So nothing has to be cleaned up for a name to be free: whoever attaches it next replaces it, under
  * a lock that the kernel drops when its owner dies.
@@ -23,7 +23,7 @@
 #include "srr.h"
 
 #define LOCK_FILE ".lock"
-#define RECORD_MAX 96
+#define RECORD_MAX 128
 #define FILE_NAME_MAX (3 * SRR_NAME_MAX + 1)
 
 /* A name as a file name: letters, digits and _-. stay (no dot in front), other bytes become %XX. */
@@ -72,14 +72,16 @@ static int read_record(int folder, const char *file, struct peer *ret_peer)
 {
     char text[RECORD_MAX];
     int pid, fd;
-    uint64_t device, inode;
+    uint64_t device, inode, started;
+    int length = 0;
     ssize_t n = readlinkat(folder, file, text, sizeof text - 1);
     if (n < 0)
         return -ESRCH;
     text[n] = 0;
-    if (sscanf(text, "%d:%d:%" SCNu64 ":%" SCNu64, &pid, &fd, &device, &inode) != 4 || pid <= 0 || fd < 0)
+    if (sscanf(text, "%d:%d:%" SCNu64 ":%" SCNu64 ":%" SCNu64 "%n", &pid, &fd, &device, &inode, &started, &length) < 5 ||
+        length != n || pid <= 0 || fd < 0 || started == 0)
         return -ESRCH; /* not ours: in a private folder, so this user's own doing */
-    *ret_peer = (struct peer){.pid = pid, .row_fd = fd, .device = (dev_t)device, .inode = (ino_t)inode};
+    *ret_peer = (struct peer){.pid = pid, .row_fd = fd, .device = (dev_t)device, .inode = (ino_t)inode, .started = started};
     return 0;
 }
 
@@ -135,8 +137,8 @@ int srr_name_attach(const char *name)
         return -errno; /* the program has closed our descriptor */
     if ((r = lock_folder(self, &hold)) < 0)
         return r;
-    snprintf(text, sizeof text, "%d:%d:%" PRIu64 ":%" PRIu64, self->pid, self->row_fd, (uint64_t)row.st_dev,
-             (uint64_t)row.st_ino);
+    snprintf(text, sizeof text, "%d:%d:%" PRIu64 ":%" PRIu64 ":%" PRIu64, self->pid, self->row_fd,
+             (uint64_t)row.st_dev, (uint64_t)row.st_ino, process_started(self->pid));
     if (is_held(hold.folder, file, &holder))
         r = -EBUSY;
     else if ((unlinkat(hold.folder, file, 0) != 0 && errno != ENOENT) || symlinkat(text, hold.folder, file) != 0)

@@ -40,6 +40,41 @@ uint64_t pid_namespace_of(pid_t pid)
     return namespace_at(path);
 }
 
+/* From /proc/<pid>/stat: its state's letter and its start. Whatever its name is, the last ) ends it. */
+static bool read_stat(pid_t pid, char *ret_state, unsigned long long *ret_started)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = 0;
+    char *end = strrchr(text, ')');
+    return end && sscanf(end, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+                         ret_state, ret_started) == 2;
+}
+
+uint64_t process_started(pid_t pid)
+{
+    char state;
+    unsigned long long started;
+    return read_stat(pid, &state, &started) ? started : 0;
+}
+
+bool is_thread_of(pid_t pid, pid_t tid) { return syscall(SYS_tgkill, pid, tid, 0) == 0; }
+
+/* A first thread that has left shows an empty table, while the others have theirs. */
+static bool has_left(pid_t pid)
+{
+    char state;
+    unsigned long long started;
+    return read_stat(pid, &state, &started) && (state == 'Z' || state == 'X');
+}
+
 static bool names_file(const char *path, const char *name)
 {
     char link[64], expected[64];
@@ -135,19 +170,6 @@ static int search_thread(pid_t pid, pid_t tid, int row_fd, struct peer *ret_peer
     return row_fd >= 0 ? open_row(pid, tid, row_fd, ret_peer, ret_fd) : search_table(pid, tid, ret_peer, ret_fd);
 }
 
-/* A first thread that has left shows an empty table, while the others have theirs. */
-static bool has_left(pid_t pid)
-{
-    char path[64], state = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *stat = fopen(path, "re");
-    if (!stat)
-        return false;
-    int found = fscanf(stat, "%*d (%*[^)]) %c", &state);
-    fclose(stat);
-    return found == 1 && (state == 'Z' || state == 'X');
-}
-
 static int search_threads(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
 {
     char path[64];
@@ -178,9 +200,11 @@ int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
     if (stat(path, &st) != 0)
         return process_exists(pid) == -ESRCH ? -ESRCH : -EACCES; /* hidepid */
     r = search_threads(pid, row_fd, ret_peer, ret_fd);
-    if (r == 0)
+    if (r == 0) {
         ret_peer->uid = st.st_uid;
-    else if (r == -ENOENT)
+        ret_peer->started = process_started(pid);
+    }
+    if (r == -ENOENT)
         r = process_exists(pid) == -ESRCH ? -ESRCH : -ENOENT;
     return r;
 }
@@ -239,8 +263,8 @@ bool peer_alive(const struct peer *peer)
     int r = has_file(path, peer);
     if (r == 0)
         return true;
-    if (r == -EACCES) /* it has become undumpable: we can't see, so it lives while its number does */
-        return process_exists(peer->pid) != -ESRCH;
+    if (r == -EACCES) /* it has become undumpable, or the number is another user's by now */
+        return process_exists(peer->pid) != -ESRCH && (peer->started == 0 || process_started(peer->pid) == peer->started);
     /* Its first thread may have left, and shows no table then: a death is certain when no thread has it. */
     snprintf(path, sizeof path, "/proc/%d/task", peer->pid);
     DIR *dir = opendir(path);

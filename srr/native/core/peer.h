@@ -20,6 +20,7 @@ struct peer {
     dev_t device;    /* of the row file */
     ino_t inode;
     uint64_t row_id;
+    uint64_t started; /* when its process started, in ticks since boot; an exec does not change it. 0: unknown */
 };
 
 /*
@@ -53,6 +54,12 @@ uint64_t pid_namespace_of(pid_t pid);
 
 /* The same for a sender's number, which may be a thread's that leads no group. */
 int sender_exists(pid_t id);
+
+/* Is that a thread of that process? */
+bool is_thread_of(pid_t pid, pid_t tid);
+
+/* When the process of this number started, in clock ticks since boot; 0: there is none, or we can't see. */
+uint64_t process_started(pid_t pid);
 
 /* A descriptor that becomes readable when the process has died (all threads), or -errno. */
 int process_watch(pid_t pid);

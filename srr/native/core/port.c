@@ -101,7 +101,8 @@ bool receiver_collect(struct receiver *r)
 struct conn *receiver_first(struct receiver *r, pid_t from)
 {
     for (uint32_t i = r->first; i != NOBODY; i = r->conns[i]->after)
-        if (from == 0 || r->conns[i]->peer.pid == from || r->conns[i]->tid == from)
+        if (from == 0 || r->conns[i]->peer.pid == from ||
+            (r->conns[i]->tid == from && is_thread_of(r->conns[i]->peer.pid, from))) /* it might lie about that */
             return r->conns[i];
     return NULL;
 }

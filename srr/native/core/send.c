@@ -240,6 +240,23 @@ static int transact(struct process *self, struct link *link, struct place *place
     return r;
 }
 
+#define TRY_AGAIN 1
+
+/* Over a link; it may be to a dead process whose number is another's by now, who is meant: TRY_AGAIN. */
+static int send_over(struct process *self, struct link *link, struct place *place, const struct letter *letter,
+                     struct patience *patience, struct srr_sent *sent)
+{
+    int r = transact(self, link, place, letter, patience, sent);
+    if (r == -ESRCH && !(sent->flags & SRR_BY_SERVER)) {
+        uint64_t started = process_started(link->peer.pid);
+        link_bury(self, link);
+        if (!(sent->flags & SRR_RECEIVED) && started != 0 && link->peer.started != 0 && started != link->peer.started)
+            r = TRY_AGAIN;
+    }
+    link_put(self, link);
+    return r;
+}
+
 int srr_send(pid_t to, const struct iovec *message, int message_parts, const struct iovec *reply, int reply_parts,
              const struct srr_wait *wait, struct srr_sent *ret_sent)
 {
@@ -265,14 +282,10 @@ int srr_send(pid_t to, const struct iovec *message, int message_parts, const str
     atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
     atomic_store_explicit(&place->slot->peer, (uint32_t)to, memory_order_relaxed);
     atomic_store_explicit(&place->slot->meeting, 1, memory_order_relaxed);
-    r = link_get(self, to, &patience, &link);
-    atomic_store_explicit(&place->slot->meeting, 0, memory_order_relaxed);
-    if (r == 0) {
-        r = transact(self, link, place, &letter, &patience, sent);
-        if (r == -ESRCH && !(sent->flags & SRR_BY_SERVER))
-            link_bury(self, link);
-        link_put(self, link);
-    }
+    do {
+        r = link_get(self, to, &patience, &link);
+        atomic_store_explicit(&place->slot->meeting, 0, memory_order_relaxed);
+    } while (r == 0 && (r = send_over(self, link, place, &letter, &patience, sent)) == TRY_AGAIN);
     atomic_store_explicit(&place->slot->peer, 0, memory_order_relaxed);
     place_give(self, place);
     return r;

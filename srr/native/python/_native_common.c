@@ -2,6 +2,8 @@
 #include "_native_common.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static PyObject *failure; /* the function given to raise_with() */
 
@@ -61,14 +63,65 @@ int hold_parts(struct parts *parts, PyObject *object, int flags)
     return 0;
 }
 
-/* Python's signal handlers run here, at least every 100 ms of a blocked call, in the main thread only. */
+static int handler_ran;
+
+static PyObject *note_handler(PyObject *self, PyObject *args)
+{
+    (void)self, (void)args;
+    handler_ran = 1;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef note_method = {"note_handler", note_handler, METH_VARARGS, NULL};
+
+static void set_profile(PyObject *function)
+{
+    PyObject *set = PySys_GetObject("setprofile");
+    PyObject *done = set ? PyObject_CallFunctionObjArgs(set, function, NULL) : NULL;
+    if (!done)
+        PyErr_Clear();
+    Py_XDECREF(done);
+}
+
+/*
+ * Run Python's signal handlers: true if one ran, whether it raised or not.
+ *
+ * A signal that came a moment before the thread slept did not wake it, and must end the call all the same;
+ * PyErr_CheckSignals() says only whether a handler raised. A profile function, set for that moment, is called
+ * if a handler is. The collector is off, lest a finalizer is taken for one.
+ */
+static int run_handlers(void)
+{
+    PyObject *get = PySys_GetObject("getprofile");
+    PyObject *before = get ? PyObject_CallFunctionObjArgs(get, NULL) : NULL;
+    PyObject *note = PyCFunction_New(&note_method, NULL);
+    PyObject *type, *value, *trace;
+    int collecting = PyGC_Disable();
+    handler_ran = 0;
+    if (before && note)
+        set_profile(note);
+    int raised = PyErr_CheckSignals() < 0;
+    PyErr_Fetch(&type, &value, &trace);
+    if (before && note)
+        set_profile(before);
+    PyErr_Restore(type, value, trace);
+    if (collecting)
+        PyGC_Enable();
+    Py_XDECREF(before);
+    Py_XDECREF(note);
+    return raised || handler_ran;
+}
+
+/* At least every 100 ms of a blocked call. Handlers run in the main thread only. */
 static int look(void *unused)
 {
     (void)unused;
+    if (syscall(SYS_gettid) != getpid())
+        return 0;
     PyGILState_STATE gil = PyGILState_Ensure();
-    int raised = PyErr_Occurred() || PyErr_CheckSignals() < 0;
+    int ran = PyErr_Occurred() || run_handlers();
     PyGILState_Release(gil);
-    return raised;
+    return ran;
 }
 
 int read_timeout(PyObject *timeout, struct srr_wait *ret_wait)
