@@ -25,9 +25,12 @@ class Connection:
     __slots__ = ("_name", "_patience", "_pid", "room", "timeout")
 
     def __init__(self, target: int | str, timeout: float | None, room: int) -> None:
+        if not isinstance(target, (int, str)):
+            raise TypeError(f"connect to a pid (int) or a name (str), not to {type(target).__name__}")
         self._name = target if isinstance(target, str) else None
-        self._pid = 0 if isinstance(target, str) else target
         self._patience = timeout
+        # None: the name's last holder died, and the next one is not located yet.
+        self._pid: int | None = None if isinstance(target, str) else target
         #: Seconds that ``send`` may take unless told otherwise; None: for ever.
         self.timeout: float | None = None
         #: Bytes of reply that ``send`` has room for unless told otherwise.

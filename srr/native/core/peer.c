@@ -75,15 +75,16 @@ static bool has_left(pid_t pid)
     return read_stat(pid, &state, &started) && (state == 'Z' || state == 'X');
 }
 
-static bool names_file(const char *path, const char *name)
+/* 0, -ENOENT: another file or none, -EACCES: we may not look. */
+static int names_file(const char *path, const char *name)
 {
     char link[64], expected[64];
     ssize_t n = readlink(path, link, sizeof link - 1);
     if (n < 0)
-        return false;
+        return errno == EACCES || errno == EPERM ? -EACCES : -ENOENT;
     link[n] = 0;
     snprintf(expected, sizeof expected, "/memfd:%s (deleted)", name);
-    return strcmp(link, expected) == 0;
+    return strcmp(link, expected) == 0 ? 0 : -ENOENT;
 }
 
 /* Opens /proc/<tid>/fd/<n> if it is a memfd of that name, size and seals. */
@@ -91,8 +92,9 @@ static int open_sealed(pid_t tid, int number, const char *name, int flags, off_t
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/fd/%d", tid, number);
-    if (!names_file(path, name))
-        return -ENOENT;
+    int r = names_file(path, name);
+    if (r < 0)
+        return r;
     int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? -ENOENT : errno == EMFILE || errno == ENFILE ? -errno : -EACCES;

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "link.h"
 #include "map.h"
@@ -242,15 +243,25 @@ static int transact(struct process *self, struct link *link, struct place *place
 
 #define TRY_AGAIN 1
 
-/* Over a link; it may be to a dead process whose number is another's by now, who is meant: TRY_AGAIN. */
+/* Had the present holder of that number started by then (CLOCK_MONOTONIC)? Not if it is the one we knew. */
+static bool successor_of(const struct peer *peer, int64_t then)
+{
+    uint64_t started = process_started(peer->pid);
+    if (started == 0 || peer->started == 0 || started == peer->started)
+        return false;
+    int64_t tick = 1000 * MS / sysconf(_SC_CLK_TCK);
+    return (int64_t)(started + 1) * tick <= then + now_since_boot_ns() - now_ns();
+}
+
+/* Over a link. TRY_AGAIN: it was to a dead process, and the number was another's already, who is meant. */
 static int send_over(struct process *self, struct link *link, struct place *place, const struct letter *letter,
                      struct patience *patience, struct srr_sent *sent)
 {
+    int64_t begun = now_roughly_ns();
     int r = transact(self, link, place, letter, patience, sent);
     if (r == -ESRCH && !(sent->flags & SRR_BY_SERVER)) {
-        uint64_t started = process_started(link->peer.pid);
         link_bury(self, link);
-        if (!(sent->flags & SRR_RECEIVED) && started != 0 && link->peer.started != 0 && started != link->peer.started)
+        if (!(sent->flags & SRR_RECEIVED) && successor_of(&link->peer, begun))
             r = TRY_AGAIN;
     }
     link_put(self, link);

@@ -30,6 +30,7 @@ static int64_t read_clock(clockid_t clock)
 }
 
 int64_t now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+int64_t now_since_boot_ns(void) { return read_clock(CLOCK_BOOTTIME); }
 int64_t now_roughly_ns(void) { return read_clock(CLOCK_MONOTONIC_COARSE); }
 
 uint32_t cpu_here(void)

@@ -22,6 +22,9 @@ int64_t now_ns(void);
 /* The same to some milliseconds, for less. */
 int64_t now_roughly_ns(void);
 
+/* CLOCK_BOOTTIME, which processes' starts are told in. */
+int64_t now_since_boot_ns(void);
+
 /* The CPU this thread runs on, + 1. */
 uint32_t cpu_here(void);
 

@@ -10,6 +10,8 @@
  *     (the main thread's tid is the pid).
  *   - Each function returns 0 or a count on success and a negative errno value on failure; errno
  *     itself is not touched. ret_... arguments are set on success only, except where it is said.
+ *   - Short messages and replies are copied by memcpy: where a bad address gives -EFAULT in the direct lane,
+ *     it is a fault like any other in the inline lane.
  *   - Every function may be called from any thread. After fork() the child is a new process: it has
  *     no messages, names or slots of its parent's.
  *   - Common failures, not repeated below: -EINVAL (an argument that cannot be right), -EMFILE,
