@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import mmap
 import os
 import queue
 import signal
@@ -133,8 +134,6 @@ def _mprotect(memory: Any, start: int, nbytes: int, protection: int) -> None:
 
 def buffer(data: Any) -> Any:
     """The buffer that an order speaks of."""
-    import mmap
-
     if isinstance(data, wire.Pattern):
         return data.make()
     if isinstance(data, wire.Memory):
