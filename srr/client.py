@@ -93,7 +93,10 @@ class Connection:
         """
         try:
             sent = _native.send_into(
-                self._locate() if self._pid is None else self._pid, message, reply, self.timeout if timeout is None else timeout
+                self._locate() if self._pid is None else self._pid,
+                message,
+                reply,
+                self.timeout if timeout is None else timeout,
             )
         except ServerDied as died:
             self._forget(died)

@@ -62,9 +62,6 @@ def fork_and_exit(partner: Partner) -> int:
 @order
 def become(partner: Partner, uid: int, dumpable: bool = True) -> None:
     """Another user, as if this user had started it; modules are loaded while it still may read them."""
-    import json  # noqa: F401
-    import mmap  # noqa: F401
-
     import srr  # noqa: F401
 
     os.setgroups([])
