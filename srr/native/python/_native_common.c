@@ -11,7 +11,7 @@ PyObject *fail(const char *verb, int64_t r, pid_t pid, uint32_t flags)
 {
     if (PyErr_Occurred())
         return NULL; /* a signal handler raised: that is what the caller must see */
-    if (r == -ENOMEM)
+    if (r == -ENOMEM && !(flags & SRR_BY_SERVER))
         return PyErr_NoMemory();
     if (!failure) {
         errno = (int)-r;
