@@ -137,6 +137,7 @@ BIG = 1 << 20
 @pytest.mark.parametrize("bad_from", [0, BIG // 2])
 def test_a_message_in_bad_memory_fails_its_sender(company: Company, bad_from: int) -> None:
     server, client, other = company.start_many(3)
+    server.do("receive", poll=True)
     sending = client.order("send", to=server.pid, message=Memory(BIG, bad_from, PROT_NONE))
     client.until_blocked(Blocked.SEND)
     behind = other.order("send", to=server.pid, message=b"next")

@@ -113,7 +113,7 @@ static void try_point(struct run *run, uint32_t number)
     EXPECT(run, late < LATE_MAX, "an exchange with a living server takes long, each time");
     run->tally->tried++;
     if (run->failed) {
-        reap(run->server);
+        reap(&run->server);
         clear_board(number);
         run->server = spawn_server(0, false);
     }
@@ -147,7 +147,7 @@ static void work(struct run *run, uint32_t worker)
     run->reached = false;
     clear_board(0);
     check_leftovers(run);
-    reap(run->server);
+    reap(&run->server);
     exit(0);
 }
 
@@ -155,7 +155,7 @@ static void record(struct run *run)
 {
     begin_worker(run, 0);
     try_point(run, UINT32_MAX);
-    reap(run->server);
+    reap(&run->server);
     exit(run->failed);
 }
 

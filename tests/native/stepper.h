@@ -55,6 +55,8 @@ void trace_thaw(pid_t player);
 const char *trace_obstacle(void);
 /* The point's function, file and line. */
 void trace_describe(const struct point *point, char *text, size_t size);
+/* Its state as ps shows it, or 0. */
+char state_of(pid_t player);
 
 /* stepper_players.c: the players and their board */
 
@@ -165,9 +167,10 @@ void fail(struct run *run, bool stuck, const char *format, ...) __attribute__((f
 
 /* The player runs to this run's point; false: it can't be traced, which is said. */
 bool reach(struct run *run, pid_t player);
-/* Kill, and wait until its death is certain; with `zombie` it is not reaped. */
-void murder(pid_t player, bool zombie);
-void reap(pid_t player);
+/* Kill, and wait until its death is certain. With `zombie` it is reaped later; else the number is forgotten, so
+ * that nobody kills the next one who has it. */
+void murder(pid_t *player, bool zombie);
+void reap(pid_t *player);
 /* Until a time-out of the scene's; longer while the run is recorded. */
 int64_t scaled(const struct run *run, int64_t ns);
 /* Until the client's Send has ended. False: it is stuck, which is said. */
@@ -188,9 +191,9 @@ pid_t begin_exchange(pid_t server, unsigned number);
 void end_exchange(struct run *run, pid_t client, unsigned number, int64_t since);
 /* Is what became of that message right? See there. Returns whether its Send was told of a receive that the
  * server's application never saw. */
-bool judge(struct run *run, unsigned number, pid_t dead_server);
+bool judge(struct run *run, unsigned number, bool bereaved);
 /* The clients are told to finish, must exit well, and are reaped. */
-void finish(struct run *run, const pid_t *players, unsigned count);
+void finish(struct run *run, pid_t *players, unsigned count);
 /* No hint was lost on its way to that server. */
 void check_healed(struct run *run, pid_t server);
 /* No trace of the dead is left in the sound server. */

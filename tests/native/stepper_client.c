@@ -37,18 +37,17 @@ void kill_client(struct run *run)
     pid_t client = spawn_stepped(run, run->server);
     if (!trace_await_begin(client) || !reach(run, client)) {
         fail(run, true, "the client does not run");
-        reap(client);
+        reap(&client);
         return;
     }
-    murder(client, zombie);
+    murder(&client, zombie);
     board->away = false; /* now the server looks at what was sent to it meanwhile */
     exchange(run, run->server, 3);
     if (run->mode->variant == LEAVES)
         EXPECT(run, board->fates[1].received == 0, "a dead client's message was received");
     for (unsigned i = 0; i < 3; i++)
         EXPECT(run, board->fates[i].received <= 1, "message %u was received twice", i);
-    if (zombie)
-        reap(client);
+    reap(&client);
 }
 
 /* Guarantees A, B, C, G: the client stands still for as long as others like, and goes on. */
@@ -60,14 +59,14 @@ void freeze_client(struct run *run)
     pid_t client = spawn_stepped(run, server);
     if (!trace_await_begin(client) || !reach(run, client)) {
         fail(run, true, "the client does not run");
-        reap(client);
+        reap(&client);
         return;
     }
     board->hurry = true; /* for the server the client is not asleep now */
     if (soon)
         board->away = false;
     if (variant == BEREAVED)
-        murder(server, zombie);
+        murder(&server, zombie);
     else if (!board->away)
         exchange(run, run->server, 3);
     if (variant == LEAVES || variant == TOO_LATE)
@@ -82,10 +81,10 @@ void freeze_client(struct run *run)
         await_end(run, i);
     exchange(run, run->server, 4); /* after it the server has done with all that came before */
     for (unsigned i = 0; i < 3; i++)
-        judge(run, i, variant == BEREAVED && i < 2 ? server : 0);
+        judge(run, i, variant == BEREAVED && i < 2);
     finish(run, &client, 1);
     if (variant == BEREAVED)
-        reap(server);
+        reap(&server);
     else
         EXPECT(run, board->ends[0].healed == 0, "a wake-up was lost: the client has found a Send's end by itself");
 }

@@ -96,7 +96,7 @@ static pid_t begin(struct run *run)
     if (trace_await_begin(holder) && reach(run, holder))
         return holder;
     fail(run, true, "the holder does not run");
-    reap(holder);
+    reap(&holder);
     return 0;
 }
 
@@ -106,12 +106,11 @@ void kill_name(struct run *run)
     pid_t holder = begin(run);
     if (!holder)
         return;
-    murder(holder, zombie);
+    murder(&holder, zombie);
     pid_t next = spawn_next(true);
     await_end(run, 1);
     finish(run, &next, 1);
-    if (zombie)
-        reap(holder);
+    reap(&holder);
 }
 
 /* Whoever comes while the holder stands still waits, or gets -EBUSY, or the name; never both have it. */

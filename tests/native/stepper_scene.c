@@ -41,6 +41,29 @@ void pause_ms(int ms)
         ;
 }
 
+/* What our children are doing, a line each. */
+static const char *describe_players(void)
+{
+    static char text[2000];
+    size_t n = 0;
+    char path[64];
+    int player;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+    FILE *children = fopen(path, "re");
+    text[0] = 0;
+    while (children && fscanf(children, "%d", &player) == 1 && n < sizeof text - 200) {
+        struct srr_process_view view = {.threads = 0};
+        struct srr_thread_view thread = {.on = 0};
+        int r = srr_look(player, &view, &thread, 1);
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              "    process %d, state %c: look %d, %u receivers, slot 0 in state %d, %u blocked on %d\n",
+                              player, state_of(player), r, view.receivers, slot_state_of(player), view.threads, thread.on);
+    }
+    if (children)
+        fclose(children);
+    return text;
+}
+
 void fail(struct run *run, bool stuck, const char *format, ...)
 {
     char what[300], place[500] = "its whole run";
@@ -54,8 +77,8 @@ void fail(struct run *run, bool stuck, const char *format, ...)
     if (run->reached)
         trace_describe(run->point, place, sizeof place);
     if (atomic_fetch_add(stuck ? &run->tally->stuck : &run->tally->bad, 1) < 10)
-        fprintf(stderr, "stepper: %s, point %u, at %s:\n    %s%s%s\n", run->mode->name, run->number, place, what,
-                *board->complaint ? "; " : "", board->complaint);
+        fprintf(stderr, "stepper: %s, point %u, at %s:\n    %s%s%s\n%s", run->mode->name, run->number, place, what,
+                *board->complaint ? "; " : "", board->complaint, stuck ? describe_players() : "");
 }
 
 bool reach(struct run *run, pid_t player)
@@ -70,17 +93,19 @@ bool reach(struct run *run, pid_t player)
     return reached == REACHED || reached == ENDED;
 }
 
-void murder(pid_t player, bool zombie)
+void murder(pid_t *player, bool zombie)
 {
     siginfo_t info;
-    if (player <= 0)
+    if (*player <= 0)
         return;
-    kill(player, SIGKILL);
-    while (waitid(P_PID, (id_t)player, &info, WEXITED | (zombie ? WNOWAIT : 0)) != 0 && errno == EINTR)
+    kill(*player, SIGKILL);
+    while (waitid(P_PID, (id_t)*player, &info, WEXITED | (zombie ? WNOWAIT : 0)) != 0 && errno == EINTR)
         ;
+    if (!zombie)
+        *player = 0;
 }
 
-void reap(pid_t player)
+void reap(pid_t *player)
 {
     murder(player, false);
 }
@@ -180,7 +205,7 @@ void exchange(struct run *run, pid_t server, unsigned number)
 void end_exchange(struct run *run, pid_t client, unsigned number, int64_t since)
 {
     if (await_end(run, number)) {
-        judge(run, number, 0);
+        judge(run, number, false);
         at_once(run, since, number);
     }
     finish(run, &client, 1);
@@ -196,7 +221,7 @@ void end_exchange(struct run *run, pid_t client, unsigned number, int64_t since)
  *      had taken it when the time ran out
  *   D  -ESRCH only if the server died, and no reply had been given
  */
-bool judge(struct run *run, unsigned number, pid_t dead_server)
+bool judge(struct run *run, unsigned number, bool bereaved)
 {
     const struct end *end = &board->ends[number];
     const struct fate *fate = &board->fates[number];
@@ -212,7 +237,7 @@ bool judge(struct run *run, unsigned number, pid_t dead_server)
     } else if (result == -EDOM) {
         EXPECT(run, fate->replying && told && end->flags & SRR_BY_SERVER, "Send %u has an error of nobody's", number);
     } else {
-        EXPECT(run, result == -ESRCH ? dead_server != 0 : result == -ETIMEDOUT, "Send %u: %d", number, result);
+        EXPECT(run, result == -ESRCH ? bereaved : result == -ETIMEDOUT, "Send %u: %d", number, result);
         EXPECT(run, !fate->replied, "Send %u: %d, though the server's srr_reply succeeded", number, result);
         EXPECT(run, told || !seen, "Send %u: %d, safe to repeat, though it was received", number, result);
         return told && !seen;
@@ -220,7 +245,7 @@ bool judge(struct run *run, unsigned number, pid_t dead_server)
     return false;
 }
 
-void finish(struct run *run, const pid_t *players, unsigned count)
+void finish(struct run *run, pid_t *players, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         tell_finish(players[i]);
@@ -236,7 +261,7 @@ void finish(struct run *run, const pid_t *players, unsigned count)
             EXPECT(run, WIFEXITED(status) && WEXITSTATUS(status) == 0, "a player ended with status %#x", status);
         else {
             fail(run, true, "a player does not end");
-            reap(players[i]);
+            reap(&players[i]);
         }
     }
 }

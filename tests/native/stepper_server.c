@@ -63,20 +63,20 @@ static void end(struct run *run, struct cast *cast)
 {
     pid_t clients[] = {cast->a, cast->b};
     await_end(run, B_AFTER);
-    judge(run, B_AFTER, 0);
+    judge(run, B_AFTER, false);
     if (cast->a > 0) {
         await_end(run, A_AFTER);
-        judge(run, A_AFTER, 0);
+        judge(run, A_AFTER, false);
     }
     finish(run, cast->a > 0 ? clients : clients + 1, cast->a > 0 ? 2 : 1);
-    reap(cast->server);
+    reap(&cast->server);
 }
 
 static void give_up(struct cast *cast)
 {
-    reap(cast->server);
-    reap(cast->a);
-    reap(cast->b);
+    reap(&cast->server);
+    reap(&cast->a);
+    reap(&cast->b);
 }
 
 /* The Sends to a dead server have ended: at once, and with the truth. */
@@ -85,7 +85,7 @@ static void judge_bereaved(struct run *run, const struct cast *cast, int64_t die
     unsigned doubts = 0;
     for (unsigned i = A; i <= B; i++)
         if (await_end(run, i) && in_time(run, died, i))
-            doubts += judge(run, i, cast->server);
+            doubts += judge(run, i, true);
     /* It had at most one message in its hands that its application never saw, and only within srr_receive. */
     EXPECT(run, doubts <= (board->receiving ? 1 : 0), "%u Sends are in doubt for nothing", doubts);
     if (run->mode->variant != COLD)
@@ -99,7 +99,7 @@ void kill_server(struct run *run)
         give_up(&cast);
         return;
     }
-    murder(cast.server, run->coin);
+    murder(&cast.server, run->coin);
     judge_bereaved(run, &cast, now());
     end(run, &cast);
 }
@@ -127,15 +127,15 @@ void freeze_server(struct run *run)
     }
     first = !board->ends[A].ended; /* the server stands still before A has sent again */
     if (variant == CLIENT_DIES) {
-        murder(cast.a, run->coin);
+        murder(&cast.a, run->coin);
     } else if (run->point) {
         left = await_leave(run, &cast);
     }
     if (variant == LEFT_AND_DIES) {
-        murder(cast.server, run->coin);
+        murder(&cast.server, run->coin);
         for (unsigned i = A; i <= A_AGAIN; i++)
             if (await_end(run, i))
-                judge(run, i, cast.server);
+                judge(run, i, true);
         if (left && first)
             EXPECT(run, !(board->ends[A_AGAIN].flags & SRR_RECEIVED), "a server that stood still has received");
     } else {
@@ -147,12 +147,12 @@ void freeze_server(struct run *run)
         end_exchange(run, fresh ? fresh : begin_exchange(cast.server, FRESH), FRESH, thawed);
         for (unsigned i = variant == CLIENT_DIES ? B : A; i <= (variant == CLIENT_DIES ? B : A_AGAIN); i++)
             if (await_end(run, i))
-                judge(run, i, 0);
+                judge(run, i, false);
         EXPECT(run, board->fates[A].received <= 1, "message A was received twice");
         check_healed(run, cast.server);
     }
     if (variant == CLIENT_DIES) {
-        reap(cast.a);
+        reap(&cast.a);
         cast.a = 0;
     }
     end(run, &cast);

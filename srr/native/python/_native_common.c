@@ -130,7 +130,7 @@ int read_timeout(PyObject *timeout, struct srr_wait *ret_wait)
     if (timeout == Py_None)
         return 0;
     double seconds = PyFloat_AsDouble(timeout);
-    if (seconds == -1.0 && PyErr_Occurred())
+    if (PyErr_Occurred())
         return -1;
     if (!(seconds >= 0)) {
         PyErr_SetString(PyExc_ValueError, "a timeout is None or a number of seconds, not negative");
