@@ -69,7 +69,8 @@ static pid_t spawn_next(bool must)
     pid_t player = spawn();
     if (player != 0)
         return player;
-    int attached = board->name_result[NEXT_ATTACH] = srr_name_attach(X);
+    int attached = srr_name_attach(X);
+    board->name_result[NEXT_ATTACH] = attached;
     if (must) {
         pid_t at = srr_name_locate(X, NULL);
         int listed = srr_name_list(0, note_name, &found);

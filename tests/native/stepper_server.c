@@ -80,7 +80,7 @@ static void give_up(struct cast *cast)
 }
 
 /* The Sends to a dead server have ended: at once, and with the truth. */
-static void judge_bereaved(struct run *run, const struct cast *cast, int64_t died)
+static void judge_bereaved(struct run *run, int64_t died)
 {
     unsigned doubts = 0;
     for (unsigned i = A; i <= B; i++)
@@ -100,7 +100,7 @@ void kill_server(struct run *run)
         return;
     }
     murder(&cast.server, run->coin);
-    judge_bereaved(run, &cast, now());
+    judge_bereaved(run, now());
     end(run, &cast);
 }
 
@@ -151,9 +151,7 @@ void freeze_server(struct run *run)
         EXPECT(run, board->fates[A].received <= 1, "message A was received twice");
         check_healed(run, cast.server);
     }
-    if (variant == CLIENT_DIES) {
+    if (variant == CLIENT_DIES)
         reap(&cast.a);
-        cast.a = 0;
-    }
     end(run, &cast);
 }
