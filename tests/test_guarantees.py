@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 def named() -> dict[str, list[str]]:
     """The tests that each letter has, by ``@guarantee("A", ...)``."""
     tests: dict[str, list[str]] = {}
-    for path in sorted(HERE.rglob("test_*.py")):
+    for path in sorted(HERE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.FunctionDef):
                 continue

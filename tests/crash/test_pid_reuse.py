@@ -1,142 +1,28 @@
-"""A number comes back: the process that has it now is not the one that was met. Root only (ns_last_pid)."""
+"""Numbers of the dead that come back at once (pid_reuse.py), in a pid namespace of their own. Root only."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from drive import Blocked, Company, Partner, guarantee, srr, until, works
-
-LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
-
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not LAST_PID.exists(), reason="choosing the next pid needs root and ns_last_pid"
-)
 
 
-def move_on(pid: int) -> None:
-    """Let the kernel give out numbers far from this one, so that nobody else takes it when it is free."""
-    most = int(Path("/proc/sys/kernel/pid_max").read_text())
-    LAST_PID.write_text(str((pid + most // 3) % (most - 1000) + 500))
-
-
-def start_as(company: Company, uid: int) -> Partner:
-    """A partner of that user (0: ours), with the same runtime folder."""
-    partner = company.start()
-    move_on(partner.pid)
-    if uid:
-        os.chown(company.names, uid, uid)
-        partner.do("become", uid=uid)
-    return partner
-
-
-def start_with(company: Company, pid: int) -> Partner | None:
-    """A partner with that number; None if somebody else was quicker."""
-    for _ in range(50):
-        LAST_PID.write_text(str(pid - 1))
-        partner = company.start()
-        move_on(pid)
-        if partner.pid == pid:
-            return partner
-        partner.kill()
-    return None
-
-
-def reborn(company: Company, dead: Partner, uid: int) -> Partner:
-    dead.kill()
-    partner = start_with(company, dead.pid)
-    assert partner is not None, "the number could not be had"
-    if uid:
-        partner.do("become", uid=uid)
-    return partner
-
-
-USERS = pytest.mark.parametrize(
-    ("uid", "stranger"), [(0, 0), (65534, 65534), (65534, 0)], ids=["same", "user", "root's"]
-)
-
-
-@guarantee("D")
-@USERS
-@pytest.mark.parametrize("uses_it", [True, False])
-@pytest.mark.parametrize("state", [Blocked.SEND, Blocked.REPLY])
-def test_a_servers_number(company: Company, state: Blocked, uses_it: bool, uid: int, stranger: int) -> None:
-    """The client, stopped meanwhile, finds the number alive, and must not take it for its server."""
-    server, client = start_as(company, uid), start_as(company, uid)
-    server.do("receive", poll=True)
-    sending = client.order("send", to=server.pid, message=b"x", timeout=20.0)
-    client.until_blocked(Blocked.SEND)
-    if state is Blocked.REPLY:
-        server.do("receive")
-    client.stop()
-    new = reborn(company, server, stranger)
-    if uses_it:
-        new.do("receive", poll=True)
-    client.go_on()
-    failure = sending.failure()
-    assert isinstance(failure, srr.ServerDied)
-    assert failure.received is (state is Blocked.REPLY)
-    if stranger == uid:
-        assert works(new, client)
-    else:
-        assert isinstance(client.fails("send", to=new.pid, message=b"x", timeout=10.0), srr.Refused)
-
-
-@guarantee("C", "D")
-@USERS
-def test_a_clients_number(company: Company, uid: int, stranger: int) -> None:
-    """A reply for the dead does not reach the living; the new one is served as itself."""
-    server, client = start_as(company, uid), start_as(company, uid)
-    client.order("send", to=server.pid, message=b"from the dead", room=100_000)
-    server.do("receive", hold="dead")
-    new = reborn(company, client, stranger)
-    if stranger == uid:
-        sending = new.order("send", to=server.pid, message=b"from the living")
-        new.until_blocked(Blocked.SEND)
-    for data in (b"short", bytes(100_000)):
-        assert isinstance(server.fails("write", hold="dead", offset=0, data=data), srr.SenderGone)
-    assert isinstance(server.fails("reply", hold="dead", data=b"late"), srr.SenderGone)
-    if stranger == uid:
-        assert not sending.answered()
-        assert server.do("receive").data == b"from the living"
-        server.do("reply", data=b"for the living")
-        assert sending.result() == b"for the living"
-
-
-@guarantee("D")
-@USERS
-def test_a_names_owners_number(company: Company, uid: int, stranger: int) -> None:
-    """The name is free, whoever has the number now."""
-    owner, other = start_as(company, uid), start_as(company, uid)
-    owner.do("attach", name="calc")
-    reborn(company, owner, stranger)
-    assert isinstance(other.fails("locate", name="calc"), srr.ServerDied)
-    assert other.do("query") == []
-    other.do("attach", name="calc")
-    assert other.do("locate", name="calc") == other.pid
-
-
-@guarantee("D")
-@USERS
-def test_a_dead_servers_number_is_sent_to(company: Company, uid: int, stranger: int) -> None:
-    """A client that has met the old one, and was not blocked on it, meets the new one."""
-    server, client = start_as(company, uid), start_as(company, uid)
-    assert works(server, client)
-    new = reborn(company, server, stranger)
-    sending = client.order("send", to=new.pid, message=b"x", timeout=10.0)
-    if stranger != uid:
-        assert isinstance(sending.failure(), (srr.Refused, srr.ServerDied))
-        return
-    receiving = new.order("receive", timeout=1.0)
-    until("one of them has an answer", lambda: sending.answered() or receiving.answered())
-    if sending.answered():  # it is told of the death, once; then it meets the new one
-        failure = sending.failure()
-        assert isinstance(failure, srr.ServerDied)
-        assert failure.safe_to_repeat
-        assert isinstance(receiving.failure(), srr.TimedOut)
-    else:
-        assert receiving.result().data == b"x"
-        new.do("reply", data=b"y")
-        assert sending.result() == b"y"
-    assert works(new, client)
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(os.geteuid() != 0, reason="a pid namespace and the choice of the next pid need root")
+@pytest.mark.skipif(not Path("/proc/sys/kernel/ns_last_pid").exists(), reason="this kernel lets nobody choose a pid")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare program")
+def test_numbers_that_come_back() -> None:
+    tests = str(Path(__file__).with_name("pid_reuse.py"))
+    pytest_there = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=short", tests]
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *pytest_there],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, "see above"

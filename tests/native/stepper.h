@@ -141,7 +141,6 @@ struct run {
 struct tally {
     _Atomic uint32_t tried, missed, stuck, bad;
     _Atomic uint32_t slowest_us; /* from a death or a thaw to the end of a Send that waited for it */
-    _Atomic uint32_t fastest_us; /* exchange with a living server, + 1; 0: there was none */
 };
 
 struct mode {

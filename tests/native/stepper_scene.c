@@ -178,15 +178,11 @@ bool in_time(struct run *run, int64_t since, unsigned number)
 void at_once(struct run *run, int64_t since, unsigned number)
 {
     int64_t us = (board->ends[number].at - since) / 1000;
-    uint32_t fastest = run->tally->fastest_us;
     if (!run->point || run->failed)
         return;
     note_time(run, since, number);
     if (us >= AT_ONCE_MS * 1000)
         run->late = true;
-    while ((fastest == 0 || us + 1 < fastest) &&
-           !atomic_compare_exchange_weak(&run->tally->fastest_us, &fastest, (uint32_t)us + 1))
-        ;
 }
 
 pid_t begin_exchange(pid_t server, unsigned number)
