@@ -4,6 +4,10 @@
 PYTHON ?= python3
 # For the program that demo, bench and test run: make demo ARGS="--seconds 5"
 ARGS ?=
+# For install. M32=1: the 32-bit libraries, for old programs that are compiled with -m32.
+PREFIX ?= /usr/local
+M32 ?=
+LIBDIR ?= $(if $(M32),lib32,lib)
 
 BIN := .venv/bin
 RUN := .ci/in-venv
@@ -16,16 +20,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint bench docs sanitize model build clean FORCE
+.PHONY: help demo test lint bench docs sanitize model build install clean FORCE
 
 help: ## this list
-	@echo 'make TARGET [PYTHON=/path/to/python3.11] [ARGS="..."]'
+	@echo 'make TARGET [PYTHON=/path/to/python3.11] [ARGS="..."] [PREFIX=/usr/local] [DESTDIR=] [M32=1]'
 	@sed -n 's/^\([a-z]*\):.*## /    \1\t/p' Makefile | expand -t 16
 
 demo: .venv/.installed ## build, and watch 40 processes at work
 	@$(BIN)/srr demo $(ARGS)
 
 test: .venv/.test ## all tests, of the C core and of the package
+	@for need in 'need pkg-config pkg-config' need-m32; do .ci/$$need || [ -z "$$SRR_MUST$$CI" ] || exit 1; done
 	@$(RUN) .ci/configure build/test -Dextension=false -Dtests=true
 	$(RUN) meson test -C build/test --print-errorlogs
 	$(BIN)/pytest $(ARGS)
@@ -56,7 +61,7 @@ sanitize: .venv/.tools ## the C core under AddressSanitizer, UndefinedBehaviorSa
 # Without randomized addresses where that can be had: older ThreadSanitizers insist on places of their own.
 sanitized = @echo "==== $(1)"; \
     $(RUN) .ci/configure build/sanitize-$(1) -Dextension=false -Dtests=true -Db_lundef=false \
-        -Dc_args=-fno-omit-frame-pointer $(2) && \
+        -Dlibraries=false -Dc_args=-fno-omit-frame-pointer $(2) && \
     ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
@@ -70,6 +75,14 @@ model: ## check the model of the rendezvous (spin)
 
 build: build/wheel/.made ## the wheel, into build/wheel
 	@ls build/wheel/*.whl
+
+install: .venv/.tools ## the C libraries, headers and man pages, into PREFIX (M32=1: for programs of 32 bits)
+ifneq ($(M32),)
+	@.ci/need-m32 '$(CC)'
+endif
+	@$(if $(M32),CC='$(CC) -m32') $(RUN) .ci/configure build/install$(M32:%=-m32) -Dextension=false \
+	    --prefix "$$(realpath -ms -- '$(PREFIX)')" --libdir '$(LIBDIR)'
+	$(RUN) meson install -C build/install$(M32:%=-m32) --quiet $(if $(DESTDIR),--destdir "$$(realpath -ms -- '$(DESTDIR)')")
 
 clean: ## remove .venv and all that was built
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

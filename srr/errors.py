@@ -84,6 +84,7 @@ _SENDING = {
         "it may not reach this process's memory, and the message is too long to go inline; run `srr doctor PID`",
     ),
     _errno.EFAULT: (Failure, "a buffer of this process is not in its memory"),
+    _native.EDSTFAULT: (Failure, "the receiver's buffer is not in its memory; mend the receiver"),
     _errno.EHOSTUNREACH: (Failure, "it lives in another pid namespace (container)"),
     _errno.EPROTO: (Failure, "it uses another version of srr; restart the older of the two"),
     _errno.EAGAIN: (Failure, "too many threads of this process are sending; let some of them finish"),

@@ -17,14 +17,17 @@ PARTS_MAX = 255
 INLINE_SIZE = 65536
 PORT_AT = PAGE
 ENTRIES_AT = 2 * PAGE
-SLOTS_AT = ENTRIES_AT + ENTRIES * 8
+PROXIES = 256
+PROXY_SIZE = 128
+PROXIES_AT = ENTRIES_AT + ENTRIES * 8
+SLOTS_AT = PROXIES_AT + PROXIES * PROXY_SIZE
 PARTS_AT = 128
 MESSAGE_AT = 3 * PAGE
 REPLY_AT = MESSAGE_AT + INLINE_SIZE
 STRIDE = REPLY_AT + INLINE_SIZE
 ROW_SIZE = SLOTS_AT + SLOTS * STRIDE
 
-IDLE, SENT, RECV, BUSY, BUSYC, DONE, FAILN, FAILR, SENTR = range(9)
+IDLE, SENT, RECV, BUSY, BUSYC, DONE, FAILN, FAILR, RELAY = range(9)
 NONE, INLINE, DIRECT, WINDOW, BORROWED, HELPER = range(6)
 
 #: name: (offset, size)
@@ -47,8 +50,11 @@ PORT = {
     "crowded": (12, 4),
     "since_ns": (16, 8),
     "from": (24, 4),
+    "flags": (28, 4),
     "summary": (64, 8),
     "arrivals": (72, 4),
+    "proxies_top": (76, 4),
+    "proxy_hints": (80, 8 * (PROXIES // 64)),
     "hints": (128, 8 * (ENTRIES // 64)),
 }
 SLOT = {
@@ -63,7 +69,7 @@ SLOT = {
     "message_parts": (48, 2),
     "reply_parts": (50, 2),
     "lane": (52, 1),
-    "priority": (53, 1),
+    "pad": (53, 1),
     "reply_lane": (54, 1),
     "reply_flags": (55, 1),
     "status": (56, 4),
@@ -75,6 +81,9 @@ SLOT = {
     "peer": (96, 4),
     "rung": (100, 4),
     "meeting": (104, 4),
+    "relay_to": (108, 4),
+    "signals": (112, 8),
+    "signalled": (120, 4),
 }
 
 _TYPES = {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_uint64}

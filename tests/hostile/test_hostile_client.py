@@ -83,12 +83,12 @@ LETTERS: dict[str, dict[str, Any]] = {
     "state RECV": {"fields": {"state": rows.RECV}},
     "state BUSY": {"fields": {"state": rows.BUSY}},
     "state DONE": {"fields": {"state": rows.DONE}},
-    "state SENTR": {"fields": {"state": rows.SENTR}},
+    "state RELAY": {"fields": {"state": rows.RELAY}},
     "state 15": {"fields": {"state": 15}},
     "word 0": {"fields": {"word": 0}},
     "word all ones": {"fields": {"word": BIG}},
     "arrival from the future": {"fields": {"arrival": 0x7FFFFFFF}},
-    "priority 255": {"fields": {"priority": 255}},
+    "pad 255": {"fields": {"pad": 255}},
     "reply flags and status set": {"fields": {"reply_flags": 255, "status": 0xFFFFFFFF}},
 }
 

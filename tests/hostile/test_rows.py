@@ -49,6 +49,8 @@ def test_constants_are_those_of_layout_h(tmp_path: Path) -> None:
         "INLINE_SIZE": rows.INLINE_SIZE,
         "ROW_PORT_AT": rows.PORT_AT,
         "ROW_ENTRIES_AT": rows.ENTRIES_AT,
+        "ROW_PROXIES_AT": rows.PROXIES_AT,
+        "sizeof(struct proxy)": rows.PROXY_SIZE,
         "ROW_SLOTS_AT": rows.SLOTS_AT,
         "offsetof(struct slot, parts)": rows.PARTS_AT,
         "SLOT_MESSAGE_AT": rows.MESSAGE_AT,
@@ -56,7 +58,7 @@ def test_constants_are_those_of_layout_h(tmp_path: Path) -> None:
         "SLOT_STRIDE": rows.STRIDE,
         "ROW_SIZE": rows.ROW_SIZE,
         "word_make(0x3123456789abc, 5, SLOT_BUSY)": rows.Word(0x3123456789ABC, 5, rows.BUSY).pack(),
-        "SLOT_SENTR": rows.SENTR,
+        "SLOT_RELAY": rows.RELAY,
         "SRR_LANE_HELPER": rows.HELPER,
     }
     assert compiled(tmp_path, list(asked)) == list(asked.values())

@@ -10,6 +10,7 @@
 
 #include "map.h"
 #include "port.h"
+#include "srr.h"
 
 static void discard(struct conn *conn)
 {
@@ -69,7 +70,7 @@ struct conn *conn_meet(struct receiver *r, uint32_t index)
         return NULL; /* the look() tries again */
     conn->index = index;
     conn->entry = entry;
-    conn->before = conn->after = NOBODY;
+    conn->queued.kind = SRR_KIND_MESSAGE;
     pthread_mutex_init(&conn->writing, NULL);
     int error = introduce(conn);
     if (error == 0) {
@@ -94,11 +95,52 @@ bool conn_lives(const struct conn *conn)
            (word & FUTEX_TID_MASK) == atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
 }
 
+static struct conn **bucket(struct receiver *r, pid_t tid) { return &r->by_tid[(uint32_t)tid % TID_BUCKETS]; }
+
+static void unfile(struct receiver *r, struct conn *conn)
+{
+    if (conn->filed_as == 0)
+        return;
+    struct conn **at = bucket(r, conn->filed_as);
+    while (*at != conn)
+        at = &(*at)->same_bucket;
+    *at = conn->same_bucket;
+    conn->filed_as = 0;
+}
+
+void conn_file(struct receiver *r, struct conn *conn)
+{
+    struct conn **at = bucket(r, conn->taken.tid);
+    if (conn->filed_as == conn->taken.tid && *at == conn)
+        return; /* nearly always */
+    unfile(r, conn);
+    conn->filed_as = conn->taken.tid;
+    conn->same_bucket = *at;
+    *at = conn; /* in front: a thread's latest message is found first */
+}
+
+/* Under the lock. */
+static struct conn *find_message(struct receiver *r, uint64_t id, uint64_t *ret_serial)
+{
+    struct conn *conn;
+    if (id >> 63 == 0) {
+        *ret_serial = id >> 12;
+        return r->conns[id % ENTRIES];
+    }
+    pid_t tid = (pid_t)id;
+    for (conn = *bucket(r, tid); conn; conn = conn->same_bucket)
+        if (conn->filed_as == tid && conn->taken.serial != 0)
+            break;
+    *ret_serial = conn ? conn->taken.serial : 0;
+    return conn;
+}
+
 void conn_bury(struct receiver *r, struct conn *conn)
 {
     uint64_t entry = conn->entry;
-    if (conn->queued)
-        receiver_dequeue(r, conn);
+    if (conn->queued.in)
+        receiver_dequeue(r, &conn->queued);
+    unfile(r, conn);
     r->conns[conn->index] = NULL;
     atomic_fetch_sub_explicit(&r->self->front->header.clients, 1, memory_order_relaxed);
     while (r->top > 0 && !r->conns[r->top - 1])
@@ -142,11 +184,11 @@ static void unpin(struct receiver *r, struct conn *conn)
         discard(conn);
 }
 
-struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken)
+static struct conn *hold(struct receiver *r, uint64_t id, struct taken *ret_taken)
 {
-    uint64_t serial = id >> 12;
+    uint64_t serial;
     pthread_mutex_lock(&r->lock);
-    struct conn *conn = r->conns[id % ENTRIES];
+    struct conn *conn = find_message(r, id, &serial);
     if (!awaits(conn, serial, ret_taken)) {
         pthread_mutex_unlock(&r->lock);
         return NULL;
@@ -186,10 +228,32 @@ void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken
     unpin(r, conn);
 }
 
-void conn_release(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
+int message_hold(uint64_t id, struct held *ret_held)
 {
-    pthread_mutex_lock(&r->lock);
-    note(conn, taken, answered);
-    pthread_mutex_unlock(&conn->writing);
-    unpin(r, conn);
+    int r;
+    struct process *self = process_self(&r);
+    if (!self)
+        return r;
+    ret_held->receiver = self->receiver;
+    ret_held->conn = hold(self->receiver, id, &ret_held->taken);
+    return ret_held->conn ? 0 : -ESRCH;
+}
+
+void message_release(struct held *held, bool answered)
+{
+    pthread_mutex_lock(&held->receiver->lock);
+    note(held->conn, &held->taken, answered);
+    pthread_mutex_unlock(&held->conn->writing);
+    unpin(held->receiver, held->conn);
+}
+
+bool message_begin_write(struct held *held)
+{
+    uint64_t word = held->taken.word;
+    if (!atomic_compare_exchange_strong(&held->conn->slot->word, &word, word_with(word, SLOT_BUSY)))
+        return false;
+    if (conn_lives(held->conn))
+        return true;
+    conn_end(held->conn, held->taken.word, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
+    return false;
 }

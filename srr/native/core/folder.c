@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "signals.h"
 #include "wait.h"
 
 #define ROWS_FILE ".rows" /* touched when a process has made its rows: an event for those that wait */
@@ -98,9 +101,16 @@ int folder_sleep(int news, int other, int64_t ns)
     struct pollfd p[2] = {{.fd = news, .events = POLLIN}, {.fd = other, .events = POLLIN}};
     struct timespec t = {.tv_sec = (time_t)(ns / (1000 * MS)), .tv_nsec = (long)(ns % (1000 * MS))};
     char events[4096];
-    int n = ppoll(p, 2, &t, NULL);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* A handler that came before is noted; one that comes now is let in by ppoll itself. */
+    int n = verb_is_interrupted() ? -EINTR : ppoll(p, 2, &t, &before);
+    if (n == -1)
+        n = -errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (n < 0)
-        return -errno;
+        return n;
     if (p[0].revents & POLLIN)
         while (read(news, events, sizeof events) > 0)
             ;

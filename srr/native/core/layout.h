@@ -7,8 +7,9 @@
  *     0        header      who I am, counters                           1 page
  *     4 KiB    port        bell, hints, arrival numbers                  1 page
  *     8 KiB    entries     4096 words: the sending threads I have met    8 pages
- *     40 KiB   slot 0      state word, description, parts (3 pages); inline message; inline reply
- *     180 KiB  slot 1 ...  1024 slots; pages that nobody touched cost nothing
+ *     40 KiB   proxies     256 of 128 bytes                              8 pages
+ *     72 KiB   slot 0      state word, description, parts (3 pages); inline message; inline reply
+ *     212 KiB  slot 1 ...  1024 slots; pages that nobody touched cost nothing
  *
  *   life file, a memfd "srr-life", which only its owner can ever write (F_SEAL_FUTURE_WRITE): one
  *   robust mutex a slot, held by the slot's thread. The kernel itself marks it when the thread dies
@@ -25,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 #define ROW_MAGIC UINT64_C(0x31776f722d727273)  /* "srr-row1" */
 #define LIFE_MAGIC UINT64_C(0x656c69662d727273) /* "srr-life" */
 #define ROW_FILE_NAME "srr-row"
@@ -36,10 +37,13 @@
 #define SLOTS 1024u
 #define ENTRIES 4096u
 #define HINT_WORDS (ENTRIES / 64)
+#define PROXIES 256u
+#define PROXY_SIZE_MAX 100u
 #define PARTS_MAX 255u
 #define INLINE_SIZE 65536u
 
-typedef _Atomic uint64_t a64;
+/* 8, as a member too: GCC before 11 and other compilers align it to 4 there where words have 32 bits. */
+typedef _Atomic uint64_t a64 __attribute__((aligned(8)));
 typedef _Atomic uint32_t a32;
 
 /* Written by the owner only. */
@@ -66,9 +70,12 @@ struct port {
     a32 crowded;           /* senders: 1 = no free entry, please bury your dead */
     a64 since_ns;          /* receivers: when the last of them began to sleep, 0: none. For ps only */
     a32 from;              /* receivers: the sender that the last of them waits for, 0: anyone. For ps only */
+    a32 flags;             /* owner: srr_flags(). Senders heed two of them, for their own good only */
     /* line 1: written by every sender */
     _Alignas(64) a64 summary; /* bit w: hints[w] is not 0. Set by senders after the hint */
     a32 arrivals;             /* senders take the next number before they publish */
+    a32 proxies_top;          /* attachers: proxies[n] and above were never used */
+    a64 proxy_hints[PROXIES / 64]; /* triggerers: bit i: look at proxy i. Cleared before it is followed */
     /* lines 2 to 9 */
     _Alignas(64) a64 hints[HINT_WORDS]; /* bit i: look at entry i. Cleared before it is followed */
 };
@@ -100,6 +107,33 @@ static inline int entry_refusal(uint64_t entry, uint64_t mine)
 #define ENTRY_FD_MAX 0xfffff
 #define ENTRY_PID_MAX 0x3fffff
 
+/*
+ * A proxy. Its count, the arrival number of the first trigger that was not received, and its generation are one word,
+ * so that a trigger is one CAS and never hits a successor:
+ *   63         48 47       32 31          0
+ *   [ generation ][ count    ][ arrival    ]     odd generation: in service
+ * Claimed by CAS of the id from 0 to the parked thread's tid; whoever finds that thread dead may free it. A proxy that one
+ * process attached to another one has two of these: in the attacher's rows, where its id leads, and never in
+ * service, and in the owner's.
+ */
+struct proxy {
+    a64 word;
+    a32 id;                /* 0: free. The parked thread's futex */
+    a32 owner;             /* attacher: pid of the process that it delivers to */
+    a32 at;                /* attacher: index of the proxy in the owner's rows */
+    _Atomic uint8_t nbytes;   /* attacher, before it is in service, as the next two */
+    _Atomic uint8_t priority;
+    _Atomic uint16_t pad;
+    _Atomic uint8_t data[PROXY_SIZE_MAX + 4];
+};
+static inline uint64_t proxy_word(uint32_t generation, uint32_t count, uint32_t arrival)
+{
+    return (uint64_t)(generation & 0xffff) << 48 | (uint64_t)(count & 0xffff) << 32 | arrival;
+}
+static inline uint32_t proxy_generation(uint64_t word) { return (uint32_t)(word >> 48); }
+static inline uint32_t proxy_count(uint64_t word) { return (uint32_t)(word >> 32 & 0xffff); }
+#define PROXY_COUNT_MAX 0xffffu
+
 /* A stretch of the sender's memory. */
 struct part {
     a64 address;
@@ -117,9 +151,9 @@ struct slot {
     a32 sleeping;          /* sender: 1 = about to sleep on the word (may be stale-high, never stale-low) */
     a32 cpu;               /* sender: CPU + 1 that it runs on */
     _Atomic uint16_t message_parts;
-    _Atomic uint16_t reply_parts;
+    _Atomic uint16_t reply_parts; /* with REPLY_BUFFER_IS_BAD */
     _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane */
-    _Atomic uint8_t priority; /* sender: higher is served first; 0 until qnx_pflags is here */
+    _Atomic uint8_t pad;
     _Atomic uint8_t reply_lane; /* receiver, in BUSY */
     _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER, REPLY_IS_LONGER */
     a32 status;              /* receiver, before DONE or FAILx: 0 or errno */
@@ -132,10 +166,14 @@ struct slot {
     a32 peer;              /* sender: pid it sends to, 0: none. For ps only */
     a32 rung;              /* sender, after it has rung: the generation's low half. Only counts the lost */
     a32 meeting;           /* sender: 1 = `peer` has no rows yet. For ps only */
+    a32 relay_to;          /* receiver, before RELAY: whom to send it to */
+    a64 signals;           /* sender: signals it holds back, that the receiver was not told of yet (SRR_FLAG_SIGCATCH) */
+    a32 signalled;         /* sender: 1 = SIGNAL-blocked. For ps only */
     /* line 2 ... */
     _Alignas(64) struct part parts[2 * PARTS_MAX]; /* message_parts, then reply_parts */
 };
 #define REPLY_IS_LONGER 0x80
+#define REPLY_BUFFER_IS_BAD 0x8000u /* the sender found out itself: a reply in the inline lane would not */
 #define SLOT_CONTROL_SIZE (3 * PAGE)
 #define SLOT_MESSAGE_AT SLOT_CONTROL_SIZE
 #define SLOT_REPLY_AT (SLOT_MESSAGE_AT + INLINE_SIZE)
@@ -143,7 +181,8 @@ struct slot {
 
 #define ROW_PORT_AT PAGE
 #define ROW_ENTRIES_AT (2 * PAGE)
-#define ROW_SLOTS_AT (ROW_ENTRIES_AT + ENTRIES * 8)
+#define ROW_PROXIES_AT (ROW_ENTRIES_AT + ENTRIES * 8)
+#define ROW_SLOTS_AT (ROW_PROXIES_AT + PROXIES * 128)
 #define ROW_SIZE (ROW_SLOTS_AT + SLOTS * SLOT_STRIDE)
 
 /* What a sender maps of its receiver, and a process of itself: all but the slots. */
@@ -151,6 +190,7 @@ struct row_front {
     struct row_header header;
     _Alignas(4096) struct port port;
     _Alignas(4096) a64 entries[ENTRIES];
+    _Alignas(4096) struct proxy proxies[PROXIES];
 };
 
 /* A life is 64 bytes: a robust, process-shared pthread mutex. Peers read only its futex word. */
@@ -167,11 +207,21 @@ struct life_header {
 _Static_assert(sizeof(struct row_front) == ROW_SLOTS_AT, "the front is what lies before the slots");
 _Static_assert(offsetof(struct row_front, port) == ROW_PORT_AT, "port page");
 _Static_assert(offsetof(struct row_front, entries) == ROW_ENTRIES_AT, "entries page");
+_Static_assert(offsetof(struct row_front, proxies) == ROW_PROXIES_AT && sizeof(struct proxy) == 128, "proxies");
+_Static_assert(offsetof(struct port, hints) == 128, "hints start line 2");
 _Static_assert(sizeof(struct port) <= PAGE, "the port fits its page");
 _Static_assert(offsetof(struct slot, replied) == 64, "what is taken is one line");
 _Static_assert(offsetof(struct slot, parts) == 128, "parts start line 2");
 _Static_assert(sizeof(struct slot) <= SLOT_CONTROL_SIZE, "the slot fits its pages");
 _Static_assert(sizeof(pthread_mutex_t) <= LIFE_STRIDE, "a life holds a mutex");
 _Static_assert(sizeof(a64) == 8 && _Alignof(a64) == 8 && sizeof(a32) == 4, "lock-free and plain");
+/* Each line's last field, in numbers: the same for processes of 32 and of 64 bits. */
+_Static_assert(offsetof(struct row_header, healed) == 56, "row header");
+_Static_assert(offsetof(struct port, flags) == 28 && offsetof(struct port, proxy_hints) == 80, "port");
+_Static_assert(offsetof(struct proxy, data) == 24, "proxy");
+_Static_assert(offsetof(struct slot, room) == 24 && offsetof(struct slot, inlined) == 60, "slot, line 0");
+_Static_assert(offsetof(struct slot, since_ns) == 80 && offsetof(struct slot, signalled) == 120, "slot, line 1");
+_Static_assert(sizeof(struct part) == 16 && sizeof(struct slot) == 8320, "slot, parts");
+_Static_assert(offsetof(struct life_header, word_at) == 12 && sizeof(struct life_header) == 24, "life");
 
 #endif

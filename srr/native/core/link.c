@@ -237,7 +237,7 @@ int link_entry(struct process *self, struct link *link, struct place *place, boo
     }
     link->entry_of[place->index] = 0;
     atomic_store(&link->front->port.crowded, 1);
-    link_ring_bell(link);
+    port_ring_bell(&link->front->port);
     return -EAGAIN;
 }
 
@@ -246,12 +246,11 @@ void link_ring(struct link *link, unsigned entry)
     struct port *port = &link->front->port;
     atomic_fetch_or(&port->hints[entry / 64], UINT64_C(1) << entry % 64); /* (a) */
     atomic_fetch_or(&port->summary, UINT64_C(1) << entry / 64);
-    link_ring_bell(link);
+    port_ring_bell(port);
 }
 
-void link_ring_bell(struct link *link)
+void port_ring_bell(struct port *port)
 {
-    struct port *port = &link->front->port;
     atomic_fetch_add(&port->bell, 1);                 /* (b) */
     uint32_t sleepers = atomic_load(&port->sleepers); /* (f) */
     if (sleepers != 0)

@@ -35,6 +35,7 @@ int link_entry(struct process *self, struct link *link, struct place *place, boo
 
 /* Set the hint and ring. The slot must be published. */
 void link_ring(struct link *link, unsigned entry);
-void link_ring_bell(struct link *link);
+/* Ring, after any hint. */
+void port_ring_bell(struct port *port);
 
 #endif

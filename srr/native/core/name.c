@@ -2,7 +2,7 @@
  * name.c - names: attach, detach, locate, list.
  *
  * A name is a symbolic link in the runtime folder, whose text says who holds it:
- * pid:descriptor:device:inode of its row file, and when the process started. Making a symbolic link is exclusive, reading it is one
+ * pid:descriptor:device:inode of its row file, when the process started, and the name's own number. Making a symbolic link is exclusive, reading it is one
  * system call, and the liveness check tells a living holder from a dead one, also after pid reuse, exec and
  * fork. So nothing has to be cleaned up for a name to be free: whoever attaches it next replaces it, under
  * a lock that the kernel drops when its owner dies.
@@ -20,10 +20,12 @@
 #include "folder.h"
 #include "peer.h"
 #include "process.h"
+#include "signals.h"
 #include "srr.h"
 
 #define LOCK_FILE ".lock"
 #define RECORD_MAX 128
+#define NUMBERS 4096
 #define FILE_NAME_MAX (3 * SRR_NAME_MAX + 1)
 
 /* A name as a file name: letters, digits and _-. stay (no dot in front), other bytes become %XX. */
@@ -67,27 +69,28 @@ static bool decode(const char *file, char name[SRR_NAME_MAX + 1])
     return encode(name, again) == 0 && strcmp(again, file) == 0;
 }
 
-/* Who holds the name, alive or dead: 0 or -ESRCH. */
+/* Who holds the name, alive or dead: the name's number or -ESRCH. */
 static int read_record(int folder, const char *file, struct peer *ret_peer)
 {
     char text[RECORD_MAX];
-    int pid, fd;
+    int pid, fd, id;
     uint64_t device, inode, started;
     int length = 0;
     ssize_t n = readlinkat(folder, file, text, sizeof text - 1);
     if (n < 0)
         return -ESRCH;
     text[n] = 0;
-    if (sscanf(text, "%d:%d:%" SCNu64 ":%" SCNu64 ":%" SCNu64 "%n", &pid, &fd, &device, &inode, &started, &length) < 5 ||
-        length != n || pid <= 0 || fd < 0 || started == 0)
+    if (sscanf(text, "%d:%d:%" SCNu64 ":%" SCNu64 ":%" SCNu64 ":%d%n", &pid, &fd, &device, &inode, &started, &id,
+               &length) != 6 ||
+        length != n || pid <= 0 || fd < 0 || started == 0 || id < 0)
         return -ESRCH; /* not ours: in a private folder, so this user's own doing */
     *ret_peer = (struct peer){.pid = pid, .row_fd = fd, .device = (dev_t)device, .inode = (ino_t)inode, .started = started};
-    return 0;
+    return id;
 }
 
 static bool is_held(int folder, const char *file, struct peer *ret_peer)
 {
-    return read_record(folder, file, ret_peer) == 0 && peer_alive(ret_peer);
+    return read_record(folder, file, ret_peer) >= 0 && peer_alive(ret_peer);
 }
 
 /* The folder, opened and locked against other attaches and detaches. */
@@ -121,7 +124,31 @@ static void unlock_folder(struct process *self, struct hold *hold)
     close(hold->folder);
 }
 
-int srr_name_attach(const char *name)
+/* Under the lock: the least number that no name has. -EAGAIN: there are too many names. */
+static int free_number(int folder)
+{
+    uint64_t used[NUMBERS / 64] = {0};
+    struct peer holder;
+    int own = fcntl(folder, F_DUPFD_CLOEXEC, 0), id;
+    DIR *dir = own >= 0 ? fdopendir(own) : NULL;
+    if (!dir) {
+        if (own >= 0)
+            close(own);
+        return -ENOMEM;
+    }
+    struct dirent *entry;
+    rewinddir(dir);
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && (id = read_record(folder, entry->d_name, &holder)) >= 0 && id < NUMBERS)
+            used[id / 64] |= UINT64_C(1) << id % 64;
+    closedir(dir);
+    for (id = 0; id < NUMBERS; id++)
+        if ((used[id / 64] >> id % 64 & 1) == 0)
+            return id;
+    return -EAGAIN;
+}
+
+static int attach(const char *name)
 {
     char file[FILE_NAME_MAX], text[RECORD_MAX];
     struct hold hold;
@@ -137,17 +164,21 @@ int srr_name_attach(const char *name)
         return -errno; /* the program has closed our descriptor */
     if ((r = lock_folder(self, &hold)) < 0)
         return r;
-    snprintf(text, sizeof text, "%d:%d:%" PRIu64 ":%" PRIu64 ":%" PRIu64, self->pid, self->row_fd,
-             (uint64_t)row.st_dev, (uint64_t)row.st_ino, process_started(self->pid));
     if (is_held(hold.folder, file, &holder))
         r = -EBUSY;
-    else if ((unlinkat(hold.folder, file, 0) != 0 && errno != ENOENT) || symlinkat(text, hold.folder, file) != 0)
+    else if (unlinkat(hold.folder, file, 0) != 0 && errno != ENOENT)
+        r = -errno;
+    else
+        r = free_number(hold.folder);
+    snprintf(text, sizeof text, "%d:%d:%" PRIu64 ":%" PRIu64 ":%" PRIu64 ":%d", self->pid, self->row_fd,
+             (uint64_t)row.st_dev, (uint64_t)row.st_ino, process_started(self->pid), r);
+    if (r >= 0 && symlinkat(text, hold.folder, file) != 0)
         r = -errno;
     unlock_folder(self, &hold);
     return r;
 }
 
-int srr_name_detach(const char *name)
+static int detach(const char *name)
 {
     char file[FILE_NAME_MAX];
     struct hold hold;
@@ -192,7 +223,7 @@ static pid_t await_name(int folder, const char *file, const struct srr_wait *wai
     return r;
 }
 
-pid_t srr_name_locate(const char *name, const struct srr_wait *wait)
+static pid_t locate(const char *name, const struct srr_wait *wait)
 {
     char file[FILE_NAME_MAX];
     struct peer holder;
@@ -215,19 +246,21 @@ static void bury_name(const char *file)
     struct hold hold;
     struct peer holder;
     int r;
+    verb_begin();
     struct process *self = process_self(&r);
-    if (!self || lock_folder(self, &hold) < 0)
-        return;
-    if (!is_held(hold.folder, file, &holder))
-        unlinkat(hold.folder, file, 0);
-    unlock_folder(self, &hold);
+    if (self && lock_folder(self, &hold) == 0) {
+        if (!is_held(hold.folder, file, &holder))
+            unlinkat(hold.folder, file, 0);
+        unlock_folder(self, &hold);
+    }
+    verb_end();
 }
 
-int srr_name_list(pid_t pid, int (*each)(void *arg, pid_t pid, const char *name), void *arg)
+int srr_name_list(pid_t pid, int (*each)(void *arg, int id, pid_t pid, const char *name), void *arg)
 {
     char name[SRR_NAME_MAX + 1];
     struct peer holder;
-    int r = 0, folder = folder_open();
+    int id, r = 0, folder = folder_open();
     if (folder < 0)
         return folder;
     DIR *dir = fdopendir(folder);
@@ -238,14 +271,38 @@ int srr_name_list(pid_t pid, int (*each)(void *arg, pid_t pid, const char *name)
     struct dirent *entry;
     while (r == 0 && (entry = readdir(dir))) {
         if (entry->d_name[0] == '.' || !decode(entry->d_name, name) ||
-            read_record(folder, entry->d_name, &holder) < 0)
+            (id = read_record(folder, entry->d_name, &holder)) < 0)
             continue;
         if (!peer_alive(&holder))
             bury_name(entry->d_name);
         else if (pid == 0 || holder.pid == pid)
-            r = each(arg, holder.pid, name);
+            r = each(arg, id, holder.pid, name);
     }
     closedir(dir);
+    return r;
+}
+
+int srr_name_attach(const char *name)
+{
+    verb_begin();
+    int r = attach(name);
+    verb_end();
+    return r;
+}
+
+int srr_name_detach(const char *name)
+{
+    verb_begin();
+    int r = detach(name);
+    verb_end();
+    return r;
+}
+
+pid_t srr_name_locate(const char *name, const struct srr_wait *wait)
+{
+    verb_begin();
+    pid_t r = locate(name, wait);
+    verb_end();
     return r;
 }
 

@@ -1,15 +1,18 @@
 /*
- * port.c - following hints, the queue, and the periodic look. See port.h.
+ * port.c - following hints, the queue, notices, and the periodic look. See port.h.
  *
  * A hint is a bit that says: look at this entry. It is cleared before it is followed (rule 4), only by
  * us, and is never believed: what counts is the slot's word, and the CAS that takes it.
  */
 #define _GNU_SOURCE
 #include "port.h"
+#include "priority.h"
+#include "srr.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 _Static_assert(ENTRIES == 1 << 12, "message_id() has 12 bits for the entry");
@@ -21,7 +24,8 @@ int receiver_new(struct process *self, struct receiver **ret_receiver)
         return -ENOMEM;
     r->self = self;
     r->port = &self->front->port;
-    r->first = r->last = NOBODY;
+    for (uint32_t i = 0; i < PROXIES; i++)
+        r->proxies[i].kind = SRR_KIND_PROXY;
     pthread_mutex_init(&r->lock, NULL);
     /* A forked child's serials must not be its parent's: the child would answer for it. */
     if (getrandom(&r->serials, sizeof r->serials, 0) != sizeof r->serials)
@@ -32,7 +36,7 @@ int receiver_new(struct process *self, struct receiver **ret_receiver)
 }
 
 /* Priority first, then arrival. Numbers wrap; who claims to come from the future comes last. */
-static bool goes_before(const struct conn *a, const struct conn *b, uint32_t now)
+static bool goes_before(const struct queued *a, const struct queued *b, uint32_t now)
 {
     if (a->priority != b->priority)
         return a->priority > b->priority;
@@ -40,25 +44,83 @@ static bool goes_before(const struct conn *a, const struct conn *b, uint32_t now
 }
 
 /* Arrivals come nearly in order, so the place is nearly always the end. */
-static void enqueue(struct receiver *r, struct conn *conn)
+void receiver_enqueue(struct receiver *r, struct queued *q)
 {
     uint32_t now = atomic_load(&r->port->arrivals);
-    uint32_t before = r->last;
-    while (before != NOBODY && goes_before(conn, r->conns[before], now))
-        before = r->conns[before]->before;
-    conn->before = before;
-    conn->after = before == NOBODY ? r->first : r->conns[before]->after;
-    *(before == NOBODY ? &r->first : &r->conns[before]->after) = conn->index;
-    *(conn->after == NOBODY ? &r->last : &r->conns[conn->after]->before) = conn->index;
-    conn->queued = true;
+    struct queued *before = r->last;
+    while (before && goes_before(q, before, now))
+        before = before->before;
+    q->before = before;
+    q->after = before ? before->after : r->first;
+    *(before ? &before->after : &r->first) = q;
+    *(q->after ? &q->after->before : &r->last) = q;
+    q->in = true;
 }
 
-void receiver_dequeue(struct receiver *r, struct conn *conn)
+void receiver_dequeue(struct receiver *r, struct queued *q)
 {
-    *(conn->before == NOBODY ? &r->first : &r->conns[conn->before]->after) = conn->after;
-    *(conn->after == NOBODY ? &r->last : &r->conns[conn->after]->before) = conn->before;
-    conn->before = conn->after = NOBODY;
-    conn->queued = false;
+    *(q->before ? &q->before->after : &r->first) = q->after;
+    *(q->after ? &q->after->before : &r->last) = q->before;
+    q->before = q->after = NULL;
+    q->in = false;
+}
+
+uint8_t receiver_priority(struct receiver *r, pid_t tid)
+{
+    if ((atomic_load_explicit(&r->port->flags, memory_order_relaxed) &
+         (SRR_FLAG_PRIORITY_REC | SRR_FLAG_PRIORITY_FLOAT)) == 0)
+        return 0;
+    int priority = priority_of(tid);
+    return priority < 0 ? 0 : (uint8_t)priority;
+}
+
+/* The sender's word about its thread counts for nothing until the kernel has confirmed it. */
+static uint8_t sender_priority(struct receiver *r, const struct conn *conn)
+{
+    return is_thread_of(conn->peer.pid, conn->queued.from) ? receiver_priority(r, conn->queued.from) : 0;
+}
+
+static uint8_t priority_now(struct receiver *r, const struct queued *q)
+{
+    switch (q->kind) {
+    case SRR_KIND_MESSAGE:
+        return receiver_priority(r, 0) ? sender_priority(r, (const struct conn *)(const void *)q) : 0;
+    case SRR_KIND_PROXY:
+        return receiver_priority(r, 0) ? atomic_load(&r->self->front->proxies[q - r->proxies].priority) : 0;
+    default:
+        return receiver_priority(r, 0) ? PRIORITY_MOST : 0;
+    }
+}
+
+void receiver_sort(struct receiver *r)
+{
+    struct queued *q = r->first, *next;
+    r->first = r->last = NULL;
+    for (; q; q = next) {
+        next = q->after;
+        q->priority = priority_now(r, q);
+        receiver_enqueue(r, q);
+    }
+}
+
+static void queue_now(struct receiver *r, struct queued *q)
+{
+    q->priority = priority_now(r, q);
+    receiver_enqueue(r, q);
+}
+
+int receiver_notice(struct receiver *r, pid_t from, const void *data, uint32_t nbytes)
+{
+    struct notice *notice = calloc(1, sizeof *notice);
+    if (!notice)
+        return -ENOMEM;
+    notice->queued.kind = SRR_KIND_NOTICE;
+    notice->queued.from = from;
+    notice->queued.arrival = atomic_fetch_add(&r->port->arrivals, 1);
+    notice->nbytes = nbytes;
+    memcpy(notice->data, data, nbytes);
+    queue_now(r, &notice->queued);
+    return 0;
 }
 
 /* The word if the slot holds a message for us, else 0. */
@@ -70,41 +132,70 @@ static uint64_t message_for_us(const struct receiver *r, const struct conn *conn
     return word;
 }
 
+/* A sender that is REPLY-blocked on us holds back signals: we are to know (SRR_FLAG_SIGCATCH). */
+static bool tells_signals(struct receiver *r, struct conn *conn)
+{
+    if ((atomic_load_explicit(&r->port->flags, memory_order_relaxed) & SRR_FLAG_SIGCATCH) == 0 ||
+        conn->taken.serial == 0 || atomic_load(&conn->slot->word) != conn->taken.word)
+        return false;
+    uint64_t bits = atomic_exchange(&conn->slot->signals, 0);
+    if (bits == 0)
+        return false;
+    struct {
+        uint16_t type, subtype;
+        uint32_t bits;
+    } message = {0, 1, (uint32_t)bits}; /* QNX4's long has room for the first 32 */
+    return receiver_notice(r, conn->taken.tid, &message, sizeof message) == 0;
+}
+
 static bool arrived(struct receiver *r, struct conn *conn)
 {
     if (!message_for_us(r, conn))
-        return false; /* a stale hint */
-    if (conn->queued)
-        receiver_dequeue(r, conn); /* it left, and came again */
-    conn->arrival = atomic_load_explicit(&conn->slot->arrival, memory_order_relaxed);
-    conn->priority = atomic_load_explicit(&conn->slot->priority, memory_order_relaxed);
-    conn->tid = (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
-    enqueue(r, conn);
+        return tells_signals(r, conn); /* or a stale hint */
+    if (conn->queued.in)
+        receiver_dequeue(r, &conn->queued); /* it left, and came again */
+    conn->queued.arrival = atomic_load_explicit(&conn->slot->arrival, memory_order_relaxed);
+    conn->queued.from = (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
+    queue_now(r, &conn->queued);
     return true;
 }
 
 bool receiver_collect(struct receiver *r)
 {
     bool news = false;
-    if (atomic_load(&r->port->summary) == 0)
-        return false;
-    for (uint64_t words = atomic_exchange(&r->port->summary, 0); words; words &= words - 1) {
-        uint32_t w = (uint32_t)__builtin_ctzll(words);
-        for (uint64_t bits = atomic_exchange(&r->port->hints[w], 0); bits; bits &= bits - 1) {
-            struct conn *conn = conn_meet(r, w * 64 + (uint32_t)__builtin_ctzll(bits));
-            news |= conn && arrived(r, conn);
+    struct port *port = r->port;
+    if (atomic_load(&port->summary) != 0)
+        for (uint64_t words = atomic_exchange(&port->summary, 0); words; words &= words - 1) {
+            uint32_t w = (uint32_t)__builtin_ctzll(words);
+            for (uint64_t bits = atomic_exchange(&port->hints[w], 0); bits; bits &= bits - 1) {
+                struct conn *conn = conn_meet(r, w * 64 + (uint32_t)__builtin_ctzll(bits));
+                news |= conn && arrived(r, conn);
+            }
         }
-    }
+    for (uint32_t w = 0; w < PROXIES / 64; w++)
+        if (atomic_load(&port->proxy_hints[w]) != 0)
+            for (uint64_t bits = atomic_exchange(&port->proxy_hints[w], 0); bits; bits &= bits - 1)
+                news |= proxy_arrived(r, w * 64 + (uint32_t)__builtin_ctzll(bits));
     return news;
 }
 
-struct conn *receiver_first(struct receiver *r, pid_t from)
+static bool comes_from(const struct queued *q, pid_t from)
 {
-    for (uint32_t i = r->first; i != NOBODY; i = r->conns[i]->after)
-        if (from == 0 || r->conns[i]->peer.pid == from ||
-            (r->conns[i]->tid == from && is_thread_of(r->conns[i]->peer.pid, from))) /* it might lie about that */
-            return r->conns[i];
-    return NULL;
+    if (q->from == from) {
+        if (q->kind != SRR_KIND_MESSAGE)
+            return true;
+        const struct conn *conn = (const struct conn *)(const void *)q;
+        return conn->peer.pid == from || is_thread_of(conn->peer.pid, from); /* it might lie about that */
+    }
+    return q->kind == SRR_KIND_MESSAGE && ((const struct conn *)(const void *)q)->peer.pid == from;
+}
+
+struct queued *receiver_first(struct receiver *r, pid_t from)
+{
+    struct queued *q = r->first;
+    while (q && from != 0 && !comes_from(q, from))
+        q = q->after;
+    return q;
 }
 
 /*
@@ -114,7 +205,7 @@ struct conn *receiver_first(struct receiver *r, pid_t from)
  */
 static void look_at(struct receiver *r, struct conn *conn)
 {
-    uint64_t word = conn->queued ? 0 : message_for_us(r, conn);
+    uint64_t word = conn->queued.in ? 0 : message_for_us(r, conn);
     if (word != 0 && atomic_load(&conn->slot->rung) != (uint32_t)word_generation(word))
         word = 0;
     if (word != 0 && word == conn->last_look && conn_lives(conn)) {
@@ -159,6 +250,7 @@ void receiver_look(struct receiver *r)
         }
         look_at(r, conn);
     }
+    proxies_look(r);
     if (crowded)
         futex_wake(&r->port->crowded, INT_MAX);
 }

@@ -1,5 +1,5 @@
 /*
- * port.h - the receiver's private side of its port: the senders it has met, the queue, the look.
+ * port.h - the receiver's private side of its port: the senders it has met, its proxies, the queue, the look.
  *
  * All of it is this process's own memory, under one lock among its receiving threads, and vanishes
  * with it. What comes from shared memory is copied once and checked.
@@ -13,7 +13,22 @@
 #include "process.h"
 #include "state.h"
 
-#define NOBODY UINT32_MAX
+/* A place in the queue: a message's, a proxy's or a notice's. */
+struct queued {
+    struct queued *before, *after;
+    bool in;
+    uint8_t kind;     /* enum srr_kind */
+    uint8_t priority; /* 0 where the order is that of arrival alone */
+    uint32_t arrival;
+    pid_t from;       /* sending thread, proxy's id, whom the notice is about */
+};
+
+/* A system message: private, made by ourselves. */
+struct notice {
+    struct queued queued;
+    uint32_t nbytes;
+    char data[64];
+};
 
 /* A message that awaits our reply: our own copies of what the slot said. */
 struct taken {
@@ -28,6 +43,7 @@ struct taken {
 
 /* A sending thread that we have met: one of its process's slots, mapped. */
 struct conn {
+    struct queued queued; /* the first member: a queued thing of SRR_KIND_MESSAGE is a conn */
     uint32_t index;      /* of its entry */
     uint64_t entry;      /* the entry as we accepted it */
     struct peer peer;
@@ -40,14 +56,13 @@ struct conn {
     /* under the receiver's lock */
     unsigned pins;       /* threads that use the mapping */
     bool buried;         /* unmapped when the last pin goes */
-    bool queued;
-    uint32_t before, after; /* neighbours in the queue, NOBODY at the ends */
-    uint32_t arrival;
-    uint8_t priority;
-    pid_t tid;           /* of the queued message's sender */
+    struct conn *same_bucket; /* next in receiver->by_tid */
+    pid_t filed_as;      /* the tid that it is there under, 0: it isn't */
     uint64_t last_look;  /* the word at the last look(), if its sender had rung by then and it was not queued */
     struct taken taken;
 };
+
+#define TID_BUCKETS 512u
 
 struct receiver {
     struct process *self;
@@ -55,7 +70,9 @@ struct receiver {
     pthread_mutex_t lock;
     struct conn *conns[ENTRIES];
     uint32_t top;        /* conns[top] and above are empty */
-    uint32_t first, last; /* the queue */
+    struct queued *first, *last; /* the queue */
+    struct queued proxies[PROXIES]; /* those of our rows' that are queued */
+    struct conn *by_tid[TID_BUCKETS]; /* whose messages we have taken */
     uint32_t selective;  /* threads that wait for one sender only */
     uint32_t calls;      /* of receive(), to look now and then also where nobody ever sleeps */
     int64_t looked;      /* when the last look was */
@@ -68,9 +85,25 @@ int receiver_new(struct process *self, struct receiver **ret_receiver);
 
 /* Under the lock: follow the hints; what has arrived is queued. True: something has. */
 bool receiver_collect(struct receiver *r);
-/* Under the lock: the first in the queue from that pid or tid (0: anyone), or NULL. */
-struct conn *receiver_first(struct receiver *r, pid_t from);
-void receiver_dequeue(struct receiver *r, struct conn *conn);
+/* Under the lock: the first in the queue from that pid, tid or proxy (0: anyone), or NULL. */
+struct queued *receiver_first(struct receiver *r, pid_t from);
+void receiver_enqueue(struct receiver *r, struct queued *q);
+void receiver_dequeue(struct receiver *r, struct queued *q);
+/* Under the lock: the flags have changed, and with them the order. */
+void receiver_sort(struct receiver *r);
+/* What the order goes by, as our flags have it: 0, or the priority of that thread. */
+uint8_t receiver_priority(struct receiver *r, pid_t tid);
+/* Under the lock: a notice of ours. The bell must be rung afterwards. -ENOMEM. */
+int receiver_notice(struct receiver *r, pid_t from, const void *data, uint32_t nbytes);
+
+/* Under the lock (proxy_in.c): a hint said: look at that proxy; queued if it was triggered. */
+bool proxy_arrived(struct receiver *r, uint32_t index);
+/* Under the lock: what a queued proxy carries; its length. */
+uint32_t proxy_data(struct receiver *r, const struct queued *q, char data[PROXY_SIZE_MAX]);
+/* Under the lock: one trigger is ours; it is dequeued, or queued again if there are more. False: there was none. */
+bool proxy_take(struct receiver *r, struct queued *q);
+/* Under the lock, at a look: triggers that no hint told, and proxies whose thread is dead. */
+void proxies_look(struct receiver *r);
 /* Under the lock, at a slice's end: what no hint told, and the dead. Only after a collect. */
 void receiver_look(struct receiver *r);
 /* Under the lock, at each call: the same if the last look is long ago. */
@@ -86,12 +119,22 @@ struct conn *conn_meet(struct receiver *r, uint32_t index);
 /* BUSY -> a terminal state, and wake the sender. `word`: of the transaction, in any state. */
 void conn_end(struct conn *conn, uint64_t word, enum slot_state state, uint32_t status);
 
-/* The message's sender, held (mapped) and to ourselves, or NULL: the message is not ours to answer. */
-struct conn *conn_hold(struct receiver *r, uint64_t id, struct taken *ret_taken);
+/* A message that awaits its reply, held: its sender mapped and to ourselves; and our own copy of what we know. */
+struct held {
+    struct receiver *receiver;
+    struct conn *conn;
+    struct taken taken;
+};
+/* By id or SRR_SENDER(). -ESRCH: it is not ours to answer. */
+int message_hold(uint64_t id, struct held *ret_held);
 /* What we know of the message now; answered: it is not ours any more. */
-void conn_release(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
+void message_release(struct held *held, bool answered);
 /* The same for one that is mapped (receiver_first() and a pin), not held. */
 void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
+/* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
+bool message_begin_write(struct held *held);
+/* Under the lock: the message was taken; SRR_SENDER() finds it. */
+void conn_file(struct receiver *r, struct conn *conn);
 
 static inline uint64_t message_id(const struct conn *conn, const struct taken *taken)
 {

@@ -15,6 +15,14 @@
 struct link;
 struct receiver;
 
+/* Where a proxy of another process is, that we have triggered. */
+#define KNOWN_PROXIES 64
+struct known_proxy {
+    pid_t id; /* 0: none */
+    uint32_t index;
+    struct link *link; /* to its owner; held */
+};
+
 /* One of our slots: a mapping of our row file, made when the slot is first used. */
 struct place {
     struct slot *slot;
@@ -37,6 +45,7 @@ struct process {
     _Atomic pid_t let_in; /* whom we named to Yama; -1: there is none */
     struct place *places[SLOTS];
     struct link *links;
+    struct known_proxy known_proxies[KNOWN_PROXIES];
     struct receiver *receiver; /* port.h */
 };
 

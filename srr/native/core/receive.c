@@ -13,20 +13,25 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "link.h"
 #include "port.h"
+#include "priority.h"
+#include "signals.h"
 #include "srr.h"
 #include "transfer.h"
 
 #define TRY_THE_NEXT 1
+#define TAKEN 2 /* a message: its bytes are to be fetched, without the lock */
 
 /* Under the lock: the message becomes ours, or it is dropped from the queue. */
 static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
 {
     struct slot *slot = conn->slot;
     uint64_t word = atomic_load(&slot->word);
-    receiver_dequeue(r, conn);
+    receiver_dequeue(r, &conn->queued);
     if (word_state(word) != SLOT_SENT || word_port(word) != 0 || atomic_load(&slot->target) != r->self->row_id)
         return false;
     if (!conn_lives(conn)) {
@@ -35,7 +40,7 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
         return false; /* the message of a dead thread vanishes */
     }
     /* The description was written before the word; if it changes now, the CAS fails. */
-    struct taken taken = {.serial = ++r->serials & ((UINT64_C(1) << 52) - 1),
+    struct taken taken = {.serial = ++r->serials & ((UINT64_C(1) << 51) - 1),
                           .word = word_with(word, SLOT_RECV),
                           .nbytes = atomic_load(&slot->nbytes),
                           .room = atomic_load(&slot->room),
@@ -45,6 +50,7 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
     if (!atomic_compare_exchange_strong(&slot->word, &word, taken.word))
         return false; /* it left; if it came again it has rung again */
     *ret_taken = conn->taken = taken;
+    conn_file(r, conn);
     conn->pins++;
     return true;
 }
@@ -56,7 +62,7 @@ static int64_t fetch(struct conn *conn, const struct taken *taken, const struct 
     struct remote remote = {.pid = conn->peer.pid, .tid = taken->tid};
     uint64_t length, n = taken->nbytes < size ? taken->nbytes : size;
     if (taken->lane == SRR_LANE_INLINE && taken->nbytes <= INLINE_SIZE)
-        return (int64_t)scatter(buffer, parts, conn->message, n);
+        return scatter(buffer, parts, conn->message, n);
     if (taken->lane == SRR_LANE_NONE && taken->nbytes == 0)
         return 0;
     if (taken->lane != SRR_LANE_DIRECT)
@@ -92,17 +98,50 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
                                             .tid = taken->tid,
                                             .pid = conn->peer.pid,
                                             .uid = conn->peer.uid,
-                                            .lane = taken->lane};
+                                            .lane = taken->lane,
+                                            .kind = SRR_KIND_MESSAGE};
         atomic_fetch_add_explicit(&r->self->front->header.received, 1, memory_order_relaxed);
         result = 0;
     } else if (copied == -EFAULT) {
-        reject(conn, taken, EFAULT);
+        reject(conn, taken, SRR_EDSTFAULT);
         result = -EFAULT;
     } else if (copied < 0 && copied != -ESRCH) {
         reject(conn, taken, copied == -SRR_EDSTFAULT ? EFAULT : (int)-copied);
     }
     conn_unpin(r, conn, taken, result != 0);
     return result;
+}
+
+/* Under the lock: a proxy or a notice: short and ours. Copied before it leaves the queue, so that a bad buffer loses
+ * nothing. 0, TRY_THE_NEXT, or -EFAULT. */
+static int deliver_short(struct receiver *r, struct queued *q, const struct iovec *buffer, int parts,
+                         struct srr_message *ret_message)
+{
+    char data[PROXY_SIZE_MAX];
+    uint32_t nbytes;
+    struct notice *notice = (struct notice *)(void *)q;
+    bool is_proxy = q->kind == SRR_KIND_PROXY;
+    struct srr_message message = {.tid = q->from, .kind = q->kind};
+    if (is_proxy)
+        nbytes = proxy_data(r, q, data);
+    else
+        nbytes = notice->nbytes;
+    int64_t copied = scatter(buffer, parts, is_proxy ? data : notice->data, nbytes);
+    if (copied < 0)
+        return -EFAULT;
+    if (is_proxy && !proxy_take(r, q))
+        return TRY_THE_NEXT;
+    if (!is_proxy) {
+        receiver_dequeue(r, q);
+        free(notice);
+    }
+    message.pid = is_proxy ? r->self->pid : message.tid;
+    message.uid = geteuid();
+    message.nbytes = nbytes;
+    message.copied = (uint64_t)copied;
+    message.lane = copied > 0 ? SRR_LANE_INLINE : SRR_LANE_NONE;
+    *ret_message = message;
+    return 0;
 }
 
 static void publish_cpu(struct port *port)
@@ -151,52 +190,68 @@ static int look_up(struct receiver *r, pid_t from, struct patience *patience)
     return why == 0 && from != 0 ? sender_exists(from) : why;
 }
 
-static int receive(pid_t from, const struct iovec *buffer, int parts, const struct srr_wait *wait, bool conditional,
-                   struct srr_message *ret_message)
+/* One thread's wait, and what a handler does to it (signals.c): the bell is what it compares. */
+static void poke_receiver(void *port, int signo)
 {
-    uint64_t size;
-    struct patience patience;
+    (void)signo;
+    atomic_fetch_add(&((struct port *)port)->bell, 1);
+}
+
+/* The first that is for us. 0, TRY_THE_NEXT: look again, -ENOMSG: there is none, or a failure of our own. */
+static int take_first(struct receiver *r, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
+                      struct srr_message *ret_message)
+{
     struct taken taken;
-    int why = parts_length(buffer, parts, &size);
-    if (why < 0)
-        return why;
-    if (from < 0)
-        return -ESRCH;
-    struct process *self = process_self(&why);
-    if (!self)
-        return why;
-    struct receiver *r = self->receiver;
+    uint8_t priority = 0;
+    int result = -ENOMSG;
+    pthread_mutex_lock(&r->lock);
+    bool news = receiver_collect(r);
+    receiver_look_when_due(r);
+    struct queued *q = receiver_first(r, from);
+    if (q) {
+        priority = q->priority;
+        if (q->kind == SRR_KIND_MESSAGE)
+            result = take(r, (struct conn *)(void *)q, &taken) ? TAKEN : TRY_THE_NEXT;
+        else
+            result = deliver_short(r, q, buffer, parts, ret_message);
+    }
+    pthread_mutex_unlock(&r->lock);
+    /* What we collected may be others', and their wake ours: whoever waits for one sender passes it on. */
+    if (from != 0 && news)
+        wake_others(r->port);
+    if (result == TAKEN)
+        result = deliver(r, (struct conn *)(void *)q, &taken, buffer, parts, size, ret_message);
+    if (result == 0 && atomic_load_explicit(&r->port->flags, memory_order_relaxed) & SRR_FLAG_PRIORITY_FLOAT)
+        priority_float(priority);
+    return result;
+}
+
+/* Nothing is there: is there a reason to stop waiting? */
+static int may_wait(pid_t from, bool conditional, bool asked, const struct patience *patience)
+{
+    if (conditional)
+        return from != 0 && sender_exists(from) < 0 ? -ESRCH : -ENOMSG;
+    if (verb_is_interrupted())
+        return -EINTR;
+    if (from != 0 && !asked)
+        return sender_exists(from);
+    return patience_check(patience); /* after the scan: a wake that we consumed is not lost (rule 8) */
+}
+
+static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
+                         struct patience *patience, bool conditional, struct srr_message *ret_message)
+{
     struct port *port = r->port;
-    why = 0;
-    patience_begin(&patience, wait, SLICE_LONGEST);
     bool asleep = false, asked = false;
     for (;;) {
         uint32_t bell = atomic_load(&port->bell); /* (c) in link.c; before the collect, (d) */
         publish_cpu(port);
-        pthread_mutex_lock(&r->lock);
-        bool news = receiver_collect(r);
-        receiver_look_when_due(r);
-        struct conn *conn = receiver_first(r, from);
-        bool ours = conn && take(r, conn, &taken);
-        pthread_mutex_unlock(&r->lock);
-        /* What we collected may be others', and their wake ours: whoever waits for one sender passes it on. */
-        if (from != 0 && news)
-            wake_others(port);
-        if (conn) {
-            why = ours ? deliver(r, conn, &taken, buffer, parts, size, ret_message) : TRY_THE_NEXT;
-            if (why == TRY_THE_NEXT)
-                continue;
-            break;
-        }
-        if (conditional)
-            why = from != 0 && sender_exists(from) < 0 ? -ESRCH : -ENOMSG;
-        else if (from != 0 && !asked)
-            why = sender_exists(from);
-        else
-            why = patience_check(&patience); /* after the scan: a wake that we consumed is not lost (rule 8) */
+        int why = take_first(r, from, buffer, parts, size, ret_message);
+        if (why == TRY_THE_NEXT)
+            continue;
+        if (why != -ENOMSG || (why = may_wait(from, conditional, asked, patience)) != 0)
+            return why;
         asked = true;
-        if (why != 0)
-            break;
         if (spin(thread_spinner_receive(), &port->bell, bell, &r->peer_cpu))
             continue;
         if (!asleep) {
@@ -204,27 +259,69 @@ static int receive(pid_t from, const struct iovec *buffer, int parts, const stru
             atomic_store_explicit(&port->since_ns, (uint64_t)now_ns(), memory_order_relaxed);
             atomic_store_explicit(&port->from, (uint32_t)from, memory_order_relaxed);
         }
-        int slept = sleep_on_bell(r, bell, from, patience_slice(&patience));
+        int slept = sleep_on_bell(r, bell, from, patience_slice(patience));
         if (slept == -EINTR)
             why = -EINTR;
-        else if (slept == -ETIMEDOUT || patience_is_due(&patience))
-            why = look_up(r, from, &patience);
+        else if (slept == -ETIMEDOUT || patience_is_due(patience))
+            why = look_up(r, from, patience);
         if (why != 0) {
             if (slept == 0) /* we leave, having consumed a wake: somebody else must look (rule 8) */
                 wake_others(port);
-            break;
+            return why;
         }
     }
-    return why;
+}
+
+static int receive(pid_t from, const struct iovec *buffer, int parts, const struct srr_wait *wait, bool conditional,
+                   struct srr_message *ret_message)
+{
+    uint64_t size;
+    struct patience patience;
+    int r = parts_length(buffer, parts, &size);
+    if (r < 0)
+        return r;
+    if (from < 0)
+        return -ESRCH;
+    struct process *self = process_self(&r);
+    if (!self)
+        return r;
+    patience_begin(&patience, wait, SLICE_LONGEST);
+    wait_begin(poke_receiver, self->receiver->port);
+    r = wait_and_take(self->receiver, from, buffer, parts, size, &patience, conditional, ret_message);
+    wait_end();
+    return r;
 }
 
 int srr_receive(pid_t from, const struct iovec *buffer, int parts, const struct srr_wait *wait,
                 struct srr_message *ret_message)
 {
-    return receive(from, buffer, parts, wait, false, ret_message);
+    verb_begin();
+    int r = receive(from, buffer, parts, wait, false, ret_message);
+    verb_end();
+    return r;
 }
 
 int srr_creceive(pid_t from, const struct iovec *buffer, int parts, struct srr_message *ret_message)
 {
-    return receive(from, buffer, parts, NULL, true, ret_message);
+    verb_begin();
+    int r = receive(from, buffer, parts, NULL, true, ret_message);
+    verb_end();
+    return r;
+}
+
+int srr_notify(pid_t from, const void *data, uint32_t nbytes)
+{
+    int r;
+    if (nbytes > sizeof((struct notice *)NULL)->data || from <= 0)
+        return -EINVAL;
+    verb_begin();
+    struct process *self = process_self(&r);
+    if (self) {
+        pthread_mutex_lock(&self->receiver->lock);
+        r = receiver_notice(self->receiver, from, data, nbytes);
+        pthread_mutex_unlock(&self->receiver->lock);
+        port_ring_bell(self->receiver->port);
+    }
+    verb_end();
+    return r;
 }

@@ -10,43 +10,9 @@
 #include <stddef.h>
 
 #include "port.h"
+#include "signals.h"
 #include "srr.h"
 #include "transfer.h"
-
-/* A held message, or the reason why there is none. */
-struct held {
-    struct receiver *receiver;
-    struct conn *conn;
-    struct taken taken;
-};
-
-static int hold(uint64_t id, struct held *held)
-{
-    int r;
-    struct process *self = process_self(&r);
-    if (!self)
-        return r;
-    held->receiver = self->receiver;
-    held->conn = conn_hold(self->receiver, id, &held->taken);
-    return held->conn ? 0 : -ESRCH;
-}
-
-static void release(struct held *held, bool answered)
-{
-    conn_release(held->receiver, held->conn, &held->taken, answered);
-}
-
-/* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
-static bool begin_write(struct held *held)
-{
-    uint64_t word = held->taken.word;
-    if (!atomic_compare_exchange_strong(&held->conn->slot->word, &word, word_with(word, SLOT_BUSY)))
-        return false;
-    if (conn_lives(held->conn))
-        return true;
-    conn_end(held->conn, held->taken.word, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
-    return false;
-}
 
 static bool still_wanted(void *arg)
 {
@@ -83,16 +49,16 @@ static uint32_t status_of(int64_t r)
     return r == -SRR_EDSTFAULT || r == -EINVAL ? EFAULT : r == -ECANCELED ? EINTR : (uint32_t)-r;
 }
 
-int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
+static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
 {
     struct held held;
     uint64_t length, n;
     int64_t r = parts_length(reply, parts, &length);
-    if (r < 0 || (r = hold(id, &held)) < 0)
+    if (r < 0 || (r = message_hold(id, &held)) < 0)
         return r;
     struct slot *slot = held.conn->slot;
-    if (!begin_write(&held)) {
-        release(&held, true);
+    if (!message_begin_write(&held)) {
+        message_release(&held, true);
         return -ESRCH;
     }
 
@@ -100,20 +66,22 @@ int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
     n = length < held.taken.room ? length : held.taken.room;
     enum srr_lane lane = n == 0 ? SRR_LANE_NONE : n <= inline_max() ? SRR_LANE_INLINE : SRR_LANE_DIRECT;
     r = (int64_t)n;
-    if (lane == SRR_LANE_INLINE)
-        gather(held.conn->reply, n, reply, parts);
+    if (n > 0 && atomic_load(&slot->reply_parts) & REPLY_BUFFER_IS_BAD)
+        r = -SRR_EDSTFAULT;
+    else if (lane == SRR_LANE_INLINE)
+        r = gather(held.conn->reply, n, reply, parts);
     else if (lane == SRR_LANE_DIRECT)
         r = write_direct(&held, 0, reply, parts);
     if (r == -EFAULT) {
         uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
         if (atomic_compare_exchange_strong(&slot->word, &busy, held.taken.word)) {
-            release(&held, false);
+            message_release(&held, false);
             return r; /* nothing is lost: the caller may reply from a better one */
         }
     }
     if (r < 0) {
         conn_end(held.conn, held.taken.word, SLOT_FAILR, status_of(r));
-        release(&held, true);
+        message_release(&held, true);
         return blame(r);
     }
     uint32_t inlined = lane == SRR_LANE_INLINE ? (uint32_t)n : 0;
@@ -128,25 +96,25 @@ int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
     atomic_store_explicit(&slot->reply_lane, (uint8_t)lane, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_flags, (uint8_t)flags, memory_order_relaxed);
     conn_end(held.conn, held.taken.word, SLOT_DONE, 0);
-    release(&held, true);
+    message_release(&held, true);
     return r;
 }
 
-int srr_error(uint64_t id, int error)
+static int answer_error(uint64_t id, int error)
 {
     struct held held;
     if (error < 1 || error > 4095)
         return -EINVAL;
-    int r = hold(id, &held);
+    int r = message_hold(id, &held);
     if (r < 0)
         return r;
-    if (!begin_write(&held)) {
-        release(&held, true);
+    if (!message_begin_write(&held)) {
+        message_release(&held, true);
         return -ESRCH;
     }
     atomic_store_explicit(&held.conn->slot->reply_flags, SRR_BY_SERVER, memory_order_relaxed);
     conn_end(held.conn, held.taken.word, SLOT_DONE, (uint32_t)error);
-    release(&held, true);
+    message_release(&held, true);
     return 0;
 }
 
@@ -155,7 +123,7 @@ static int64_t read_inline(struct held *held, uint64_t offset, const struct iove
 {
     if (held->taken.nbytes > INLINE_SIZE)
         return -SRR_EDSTFAULT;
-    return (int64_t)scatter(buffer, parts, held->conn->message + offset, held->taken.nbytes - offset);
+    return scatter(buffer, parts, held->conn->message + offset, held->taken.nbytes - offset);
 }
 
 static int64_t read_direct(struct held *held, uint64_t offset, const struct iovec *buffer, int parts)
@@ -169,12 +137,12 @@ static int64_t read_direct(struct held *held, uint64_t offset, const struct iove
     return remote_read(&remote, offset, buffer, parts);
 }
 
-int64_t srr_read(uint64_t id, uint64_t offset, const struct iovec *buffer, int parts)
+static int64_t read_message(uint64_t id, uint64_t offset, const struct iovec *buffer, int parts)
 {
     struct held held;
     uint64_t size;
     int64_t r = parts_length(buffer, parts, &size);
-    if (r < 0 || (r = hold(id, &held)) < 0)
+    if (r < 0 || (r = message_hold(id, &held)) < 0)
         return r;
     if (offset < held.taken.nbytes)
         r = held.taken.lane == SRR_LANE_INLINE ? read_inline(&held, offset, buffer, parts)
@@ -184,32 +152,65 @@ int64_t srr_read(uint64_t id, uint64_t offset, const struct iovec *buffer, int p
         r = -ESRCH;
     if (r > 0 && offset + (uint64_t)r > held.taken.seen)
         held.taken.seen = offset + (uint64_t)r;
-    release(&held, r == -ESRCH);
+    message_release(&held, r == -ESRCH);
     return r;
 }
 
-int64_t srr_write(uint64_t id, uint64_t offset, const struct iovec *data, int parts)
+static int64_t write_reply(uint64_t id, uint64_t offset, const struct iovec *data, int parts)
 {
     struct held held;
     uint64_t length;
     int64_t r = parts_length(data, parts, &length);
-    if (r < 0 || (r = hold(id, &held)) < 0)
+    if (r < 0 || (r = message_hold(id, &held)) < 0)
         return r;
-    if (!begin_write(&held)) {
-        release(&held, true);
+    if (!message_begin_write(&held)) {
+        message_release(&held, true);
         return -ESRCH;
     }
     uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
     r = length == 0 || offset >= held.taken.room ? 0 : write_direct(&held, offset, data, parts);
     if (!atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
         conn_end(held.conn, held.taken.word, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
-        release(&held, true);
+        message_release(&held, true);
         return -ESRCH;
     }
     if (r < 0)
         r = blame(r);
     else if (r > 0 && offset + (uint64_t)r > held.taken.written)
         held.taken.written = offset + (uint64_t)r;
-    release(&held, r == -ESRCH);
+    message_release(&held, r == -ESRCH);
+    return r;
+}
+
+/* No handler runs while one of our threads holds a message, or one of our locks. */
+int64_t srr_reply(uint64_t id, const struct iovec *reply, int parts)
+{
+    verb_begin();
+    int64_t r = answer(id, reply, parts);
+    verb_end();
+    return r;
+}
+
+int srr_error(uint64_t id, int error)
+{
+    verb_begin();
+    int r = answer_error(id, error);
+    verb_end();
+    return r;
+}
+
+int64_t srr_read(uint64_t id, uint64_t offset, const struct iovec *buffer, int parts)
+{
+    verb_begin();
+    int64_t r = read_message(id, offset, buffer, parts);
+    verb_end();
+    return r;
+}
+
+int64_t srr_write(uint64_t id, uint64_t offset, const struct iovec *data, int parts)
+{
+    verb_begin();
+    int64_t r = write_reply(id, offset, data, parts);
+    verb_end();
     return r;
 }

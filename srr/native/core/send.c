@@ -22,10 +22,16 @@
 
 #include "link.h"
 #include "map.h"
+#include "priority.h"
 #include "process.h"
+#include "proxy.h"
+#include "signals.h"
 #include "srr.h"
 #include "state.h"
 #include "transfer.h"
+
+#define TRY_AGAIN 1 /* beside 0 and -errno */
+#define RELAYED 2
 
 /* What one Send has to carry, checked. */
 struct letter {
@@ -60,15 +66,18 @@ static void let_in(struct process *self, pid_t receiver)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* Everything about the Send but the word. Relaxed: the word's store publishes it. */
-static void describe(struct process *self, struct place *place, const struct link *link, const struct letter *letter)
+/* Everything about the Send but the word. Relaxed: the word's store publishes it. -EFAULT: a bad message. */
+static int describe(struct process *self, struct place *place, const struct link *link, const struct letter *letter)
 {
     struct slot *slot = place->slot;
     enum srr_lane lane = letter->nbytes == 0              ? SRR_LANE_NONE
                          : letter->nbytes <= inline_max() ? SRR_LANE_INLINE
                                                           : SRR_LANE_DIRECT;
-    if (lane == SRR_LANE_INLINE)
-        gather(place->message, letter->nbytes, letter->message, letter->message_parts);
+    if (lane == SRR_LANE_INLINE && gather(place->message, letter->nbytes, letter->message, letter->message_parts) < 0)
+        return -EFAULT;
+    unsigned bad = 0;
+    if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
+        bad = REPLY_BUFFER_IS_BAD;
     if (lane == SRR_LANE_DIRECT || letter->room > inline_max())
         let_in(self, link->peer.pid);
     atomic_store_explicit(&slot->target, link->peer.row_id, memory_order_relaxed);
@@ -77,14 +86,17 @@ static void describe(struct process *self, struct place *place, const struct lin
     atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
     atomic_store_explicit(&slot->cpu, cpu_here(), memory_order_relaxed);
     atomic_store_explicit(&slot->message_parts, (uint16_t)letter->message_parts, memory_order_relaxed);
-    atomic_store_explicit(&slot->reply_parts, (uint16_t)letter->reply_parts, memory_order_relaxed);
+    atomic_store_explicit(&slot->reply_parts, (uint16_t)((unsigned)letter->reply_parts | bad),
+                          memory_order_relaxed);
     atomic_store_explicit(&slot->lane, (uint8_t)lane, memory_order_relaxed);
     atomic_store_explicit(&slot->status, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_flags, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->signals, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->sends, atomic_load_explicit(&slot->sends, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     describe_parts(slot->parts, letter->message, letter->message_parts);
     describe_parts(slot->parts + letter->message_parts, letter->reply, letter->reply_parts);
+    return 0;
 }
 
 /* Our entry, waited for where the port is crowded: its owner buries its dead, then wakes us. */
@@ -97,7 +109,7 @@ static int entry_patiently(struct process *self, struct link *link, struct place
             return r;
         if (!peer_alive(&link->peer))
             return -ESRCH;
-        if ((r = patience_check(patience)) != 0)
+        if ((r = verb_is_interrupted() ? -EINTR : patience_check(patience)) != 0)
             return r;
         r = futex_sleep(&link->front->port.crowded, 1, patience_slice(patience));
         if (r == -EINTR || (r == -ETIMEDOUT && (r = patience_look(patience)) != 0))
@@ -105,17 +117,60 @@ static int entry_patiently(struct process *self, struct link *link, struct place
     }
 }
 
-/* At a slice's end: is the receiver alive, and does it still know us? Returns why to leave, or 0. */
-static int look_up(struct process *self, struct link *link, struct place *place, uint64_t seen)
+/* A transaction under way, and what a handler may do to it. */
+struct sending {
+    struct process *self;
+    struct link *link;
+    struct place *place;
+    uint64_t word;          /* as published */
+    unsigned entry;
+    volatile uint64_t left; /* by a handler: the word that it left from */
+    volatile bool must_leave; /* the same, while the receiver was writing */
+    volatile bool caught;   /* the receiver was told of a signal instead: SIGNAL-blocked */
+};
+
+/*
+ * A handler wants to run (signals.c): leave, so that the message is gone from the queue before it does; the word, which
+ * the wait compares, changes. From a receiver that catches signals nobody leaves: it is told, and decides.
+ */
+static void poke_sender(void *arg, int signo)
 {
+    struct sending *s = arg;
+    struct slot *slot = s->place->slot;
+    uint64_t word = atomic_load(&slot->word);
+    while (!state_is_terminal(word_state(word)) && word_same_transaction(word, s->word)) {
+        if (word_state(word) != SLOT_SENT && atomic_load(&s->link->front->port.flags) & SRR_FLAG_SIGCATCH) {
+            s->caught = true;
+            atomic_store(&slot->signalled, 1);
+            atomic_fetch_or(&slot->signals, UINT64_C(1) << (signo - 1));
+            link_ring(s->link, s->entry);
+            return;
+        }
+        uint64_t leaving = word_leaving(word), seen = word;
+        if (leaving == seen)
+            return;
+        if (!atomic_compare_exchange_strong(&slot->word, &word, leaving))
+            continue;
+        if (word_state(leaving) == SLOT_IDLE)
+            s->left = seen;
+        else
+            s->must_leave = true;
+        return;
+    }
+}
+
+/* At a slice's end: is the receiver alive, and does it still know us? Returns why to leave, or 0. */
+static int look_up(struct sending *s, uint64_t seen)
+{
+    struct link *link = s->link;
     if (!peer_alive(&link->peer)) {
-        atomic_compare_exchange_strong(&place->slot->word, &seen, word_bereaved(seen));
+        atomic_compare_exchange_strong(&s->place->slot->word, &seen, word_bereaved(seen));
         return -ESRCH;
     }
     if (word_state(seen) != SLOT_SENT)
         return 0;
     bool claimed;
-    int entry = link_entry(self, link, place, &claimed);
+    int entry = link_entry(s->self, link, s->place, &claimed);
     if (entry < 0)
         return entry == -EAGAIN ? 0 : entry;
     if (claimed)
@@ -124,28 +179,27 @@ static int look_up(struct process *self, struct link *link, struct place *place,
 }
 
 /* Sleep once. Returns why the Send must end (it may not be able to yet), or 0. */
-static int sleep_on(struct process *self, struct link *link, struct place *place, uint64_t seen,
-                    struct patience *patience, bool leaving)
+static int sleep_on(struct sending *s, uint64_t seen, struct patience *patience, bool leaving)
 {
-    struct slot *slot = place->slot;
+    struct slot *slot = s->place->slot;
     if (atomic_load_explicit(&slot->since_ns, memory_order_relaxed) == 0)
         atomic_store_explicit(&slot->since_ns, (uint64_t)now_ns(), memory_order_relaxed);
     atomic_store(&slot->sleeping, 1);
     /* One that is leaving has no time left, but must stay until the copy into its buffer is done. */
     int r = futex_sleep(low_half(&slot->word), (uint32_t)seen, leaving ? SLICE_FIRST : patience_slice(patience));
     if (r == -EINTR)
-        return -EINTR;
+        return s->caught ? 0 : -EINTR;
     if (r != -ETIMEDOUT)
         return 0;
     uint64_t now = atomic_load(&slot->word);
     if (now != seen) {
         /* The end came as our time ran out: its wake must be under way. If it isn't, it was lost. */
-        if (state_is_terminal(word_state(now)) &&
+        if (s->left == 0 && state_is_terminal(word_state(now)) &&
             !await_value(&slot->woken, (uint32_t)word_generation(now), SLICE_LONGEST))
-            atomic_fetch_add_explicit(&self->front->header.healed, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&s->self->front->header.healed, 1, memory_order_relaxed);
         return 0;
     }
-    int why = look_up(self, link, place, seen);
+    int why = look_up(s, seen);
     if (why == 0)
         why = patience_look(patience);
     return why != 0 ? why : patience_check(patience);
@@ -153,16 +207,17 @@ static int sleep_on(struct process *self, struct link *link, struct place *place
 
 /* Wait until the word is terminal, or until we have left. Returns the last word of the transaction; *ret_why
  * is 0 if the receiver ended it. */
-static uint64_t wait_for_end(struct process *self, struct link *link, struct place *place, uint64_t sent,
-                             struct patience *patience, int *ret_why)
+static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *ret_why)
 {
-    struct slot *slot = place->slot;
+    struct slot *slot = s->place->slot;
     int why = patience->deadline == INT64_MAX ? 0 : patience_check(patience);
     for (;;) {
         uint64_t word = atomic_load(&slot->word);
-        if (state_is_terminal(word_state(word)) || !word_same_transaction(word, sent)) {
+        if (s->left != 0 || s->must_leave)
+            why = -EINTR;
+        if (state_is_terminal(word_state(word)) || !word_same_transaction(word, s->word)) {
             *ret_why = why;
-            return word;
+            return s->left != 0 ? s->left : word;
         }
         if (why != 0 && word_leaving(word) != word) {
             uint64_t left = word_leaving(word);
@@ -172,11 +227,19 @@ static uint64_t wait_for_end(struct process *self, struct link *link, struct pla
             }
             continue;
         }
-        if (why == 0 && spin(thread_spinner_send(), low_half(&slot->word), (uint32_t)word, &link->front->port.cpu))
+        if (why == 0 && spin(thread_spinner_send(), low_half(&slot->word), (uint32_t)word, &s->link->front->port.cpu))
             continue;
-        int now = sleep_on(self, link, place, word, patience, why != 0);
+        int now = sleep_on(s, word, patience, why != 0);
         why = why != 0 ? why : now;
     }
+}
+
+/* A receiver whose priority floats takes that of its most urgent client, as far as the kernel lets us give it ours. */
+static void lift(const struct link *link)
+{
+    int mine = priority_of(0);
+    if (mine > priority_of(link->peer.pid))
+        priority_set(link->peer.pid, mine);
 }
 
 /* Point of no return is behind us: the transaction has ended, one way or another. */
@@ -194,6 +257,8 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
             return why; /* we ended it, or the receiver did because we wanted to leave */
         return status > 0 && status < 4096 ? -(int)status : -EPROTO;
     }
+    if (state == SLOT_RELAY)
+        return RELAYED;
     if (state != SLOT_DONE)
         return state == SLOT_SENT || state == SLOT_RECV ? why : -EPROTO; /* garbage in our slot */
     sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
@@ -208,40 +273,53 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
     if (sent->reply_lane == SRR_LANE_INLINE) {
         if (inlined > INLINE_SIZE)
             return -EPROTO;
-        scatter(letter->reply, letter->reply_parts, place->reply, inlined);
+        if (scatter(letter->reply, letter->reply_parts, place->reply, inlined) < 0)
+            return -EFAULT;
     } else if (sent->reply_lane != SRR_LANE_DIRECT) {
         sent->reply_lane = SRR_LANE_NONE;
     }
     return 0;
 }
 
-/* From the first contact to the result; the slot is ours. */
+/* From the first contact to the result; the slot is ours. RELAYED: it must be sent on to slot->relay_to. */
 static int transact(struct process *self, struct link *link, struct place *place, const struct letter *letter,
                     struct patience *patience, struct srr_sent *sent)
 {
     struct slot *slot = place->slot;
-    int why, entry = entry_patiently(self, link, place, patience);
+    int why, r, entry = entry_patiently(self, link, place, patience);
     if (entry < 0)
         return entry;
-    describe(self, place, link, letter);
+    if ((r = describe(self, place, link, letter)) < 0)
+        return r;
+    if (verb_is_interrupted())
+        return -EINTR;
     atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
-    uint64_t word = word_next(place->word, 0);
+    struct sending sending = {self, link, place, word_next(place->word, 0), (unsigned)entry, 0, false, false};
 
     /* Point of no return: from here on the transaction must be ended. */
-    atomic_store(&slot->word, word);
+    atomic_store(&slot->word, sending.word);
     link_ring(link, (unsigned)entry);
-    atomic_store_explicit(&slot->rung, (uint32_t)word_generation(word), memory_order_release);
-    uint64_t end = wait_for_end(self, link, place, word, patience, &why);
-    int r = read_result(place, letter, end, why, sent);
+    atomic_store_explicit(&slot->rung, (uint32_t)word_generation(sending.word), memory_order_release);
+    wait_begin(poke_sender, &sending);
+    if (verb_is_interrupted())
+        poke_sender(&sending, __builtin_ctzll(thread_signals.put_off) + 1);
+    uint32_t flags = atomic_load_explicit(&link->front->port.flags, memory_order_relaxed);
+    if (flags & SRR_FLAG_PRIORITY_FLOAT)
+        lift(link);
+    if (flags & SRR_FLAG_SIGCATCH && signals_catcher)
+        signals_catcher();
+    uint64_t end = wait_for_end(&sending, patience, &why);
+    wait_end();
+    r = read_result(place, letter, end, why, sent);
 
     atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
-    place->word = word_with(word, SLOT_IDLE);
+    if (sending.caught)
+        atomic_store_explicit(&slot->signalled, 0, memory_order_relaxed);
+    place->word = word_with(sending.word, SLOT_IDLE);
     atomic_store(&slot->word, place->word);
     return r;
 }
-
-#define TRY_AGAIN 1
 
 /* Had the present holder of that number started by then (CLOCK_MONOTONIC)? Not if it is the one we knew. */
 static bool successor_of(const struct peer *peer, int64_t then)
@@ -268,18 +346,35 @@ static int send_over(struct process *self, struct link *link, struct place *plac
     return r;
 }
 
-int srr_send(pid_t to, const struct iovec *message, int message_parts, const struct iovec *reply, int reply_parts,
-             const struct srr_wait *wait, struct srr_sent *ret_sent)
+/* To each receiver in turn that it is relayed to. */
+static int send_to(struct process *self, pid_t to, struct place *place, const struct letter *letter,
+                   struct patience *patience, struct srr_sent *sent)
 {
-    struct srr_sent unwanted, *sent = ret_sent ? ret_sent : &unwanted;
-    struct letter letter = {message, reply, message_parts, reply_parts, 0, 0};
-    struct patience patience;
+    struct slot *slot = place->slot;
     struct link *link;
+    int r;
+    do {
+        if (to == self->pid && !may_send_to_itself)
+            return -EDEADLK;
+        atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
+        atomic_store_explicit(&slot->peer, (uint32_t)to, memory_order_relaxed);
+        atomic_store_explicit(&slot->meeting, 1, memory_order_relaxed);
+        r = link_get(self, to, patience, &link);
+        atomic_store_explicit(&slot->meeting, 0, memory_order_relaxed);
+        if (r < 0)
+            return r;
+        r = send_over(self, link, place, letter, patience, sent);
+        if (r == RELAYED)
+            to = (pid_t)atomic_load(&slot->relay_to);
+    } while (r == TRY_AGAIN || (r == RELAYED && to > 0));
+    return r == RELAYED ? -EPROTO : r;
+}
+
+static int send_letter(pid_t to, const struct letter *letter, const struct srr_wait *wait, struct srr_sent *sent)
+{
+    struct patience patience;
     struct place *place;
     int r;
-    memset(sent, 0, sizeof *sent);
-    if ((r = check_letter(&letter)) < 0)
-        return r;
     struct process *self = process_self(&r);
     if (!self)
         return r;
@@ -290,14 +385,24 @@ int srr_send(pid_t to, const struct iovec *message, int message_parts, const str
     if ((r = place_take(self, &place)) < 0)
         return r;
     patience_begin(&patience, wait, SLICE_FIRST);
-    atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
-    atomic_store_explicit(&place->slot->peer, (uint32_t)to, memory_order_relaxed);
-    atomic_store_explicit(&place->slot->meeting, 1, memory_order_relaxed);
-    do {
-        r = link_get(self, to, &patience, &link);
-        atomic_store_explicit(&place->slot->meeting, 0, memory_order_relaxed);
-    } while (r == 0 && (r = send_over(self, link, place, &letter, &patience, sent)) == TRY_AGAIN);
+    r = send_to(self, to, place, letter, &patience, sent);
     atomic_store_explicit(&place->slot->peer, 0, memory_order_relaxed);
     place_give(self, place);
+    if (r == -ESRCH && sent->flags == 0 && proxy_trigger(self, to) > 0)
+        r = 0; /* a proxy's id: the number is no process's */
+    return r;
+}
+
+int srr_send(pid_t to, const struct iovec *message, int message_parts, const struct iovec *reply, int reply_parts,
+             const struct srr_wait *wait, struct srr_sent *ret_sent)
+{
+    struct srr_sent unwanted, *sent = ret_sent ? ret_sent : &unwanted;
+    struct letter letter = {message, reply, message_parts, reply_parts, 0, 0};
+    verb_begin();
+    memset(sent, 0, sizeof *sent);
+    int r = check_letter(&letter);
+    if (r == 0)
+        r = send_letter(to, &letter, wait, sent);
+    verb_end();
     return r;
 }

@@ -14,6 +14,7 @@
  *   ├────────────┘                        │                        BUSYC: the sender wants to leave;
  *   ├─────────────────────────────────────┘                        the writer ends it: FAILR, or DONE
  *   └── FAILN (failed, never received: safe to repeat) · FAILR (failed after it was received: in doubt)
+ *       · RELAY (from BUSY: the receiver handed it on; the sender sends it to whom it says, as a new transaction)
  *
  * Who may do what: the sender makes SENT, and IDLE from SENT, RECV and the terminal states; the
  * receiver makes all the others. The sender may end any state of a receiver that is certainly dead.
@@ -36,7 +37,7 @@ enum slot_state {
     SLOT_DONE = 5,  /* replied */
     SLOT_FAILN = 6, /* failed, never received */
     SLOT_FAILR = 7, /* failed, in doubt */
-    SLOT_SENTR = 8, /* reserved for Relay: published again, in doubt */
+    SLOT_RELAY = 8, /* handed on: the sender itself publishes it again, to another receiver */
 };
 
 #define WORD_STATE_MASK UINT64_C(0xf)
@@ -88,13 +89,13 @@ static inline bool word_same_transaction(uint64_t a, uint64_t b)
  * shared memory, and a sender must not wait for ever on garbage. */
 static inline bool state_is_terminal(enum slot_state state)
 {
-    return state == SLOT_IDLE || (state >= SLOT_DONE && state != SLOT_SENTR);
+    return state == SLOT_IDLE || state >= SLOT_DONE;
 }
 
 static inline bool state_is_received(enum slot_state state)
 {
     return state == SLOT_RECV || state == SLOT_BUSY || state == SLOT_BUSYC || state == SLOT_DONE ||
-           state == SLOT_FAILR || state == SLOT_SENTR;
+           state == SLOT_FAILR || state == SLOT_RELAY;
 }
 
 /* The sender's buffers are in somebody else's hands. */
@@ -108,7 +109,6 @@ static inline uint64_t word_leaving(uint64_t word)
 {
     switch (word_state(word)) {
     case SLOT_SENT:
-    case SLOT_SENTR:
     case SLOT_RECV:
         return word_with(word, SLOT_IDLE);
     case SLOT_BUSY:
@@ -124,7 +124,6 @@ static inline uint64_t word_bereaved(uint64_t word)
     switch (word_state(word)) {
     case SLOT_SENT:
         return word_with(word, SLOT_FAILN);
-    case SLOT_SENTR:
     case SLOT_RECV:
     case SLOT_BUSY:
     case SLOT_BUSYC:

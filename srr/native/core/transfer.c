@@ -9,17 +9,25 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "map.h"
+#include "signals.h"
 #include "srr.h"
 
-int parts_length(const struct iovec *parts, int count, uint64_t *ret_length)
+/*
+ * What may fault is in functions of its own, never inlined: after a fault (signals.h) nothing of theirs is looked at,
+ * and their callers have nothing in registers that a longjmp() would lose.
+ */
+#define MOVE_MAX (UINT64_C(1) << 30) /* bytes in one system call: fits any ssize_t */
+#define MAY_FAULT __attribute__((noinline)) static
+
+MAY_FAULT int add_lengths(const struct iovec *parts, int count, uint64_t *ret_length)
 {
     uint64_t length = 0;
-    if (count < 0 || count > (int)PARTS_MAX || (count > 0 && !parts))
-        return -EINVAL;
     for (int i = 0; i < count; i++)
         if (__builtin_add_overflow(length, parts[i].iov_len, &length) || length > LENGTH_MAX)
             return -EMSGSIZE;
@@ -27,102 +35,242 @@ int parts_length(const struct iovec *parts, int count, uint64_t *ret_length)
     return 0;
 }
 
-uint64_t gather(void *to, uint64_t room, const struct iovec *parts, int count)
+int parts_length(const struct iovec *parts, int count, uint64_t *ret_length)
+{
+    if (count < 0 || count > (int)PARTS_MAX || (count > 0 && !parts))
+        return -EINVAL;
+    if (count <= 1) /* one part is its caller's own variable */
+        return add_lengths(parts, count, ret_length);
+    if (!copy_begin())
+        return -EFAULT;
+    int r = add_lengths(parts, count, ret_length);
+    copy_end();
+    return r;
+}
+
+MAY_FAULT int64_t copy_together(void *to, uint64_t room, const struct iovec *parts, int count)
 {
     uint64_t done = 0;
     for (int i = 0; i < count && done < room; i++) {
-        uint64_t n = parts[i].iov_len < room - done ? parts[i].iov_len : room - done;
+        size_t n = parts[i].iov_len < room - done ? parts[i].iov_len : (size_t)(room - done);
         if (n > 0)
             copy_shared((char *)to + done, parts[i].iov_base, n);
         done += n;
     }
+    return (int64_t)done;
+}
+
+int64_t gather(void *to, uint64_t room, const struct iovec *parts, int count)
+{
+    if (!copy_begin())
+        return -EFAULT;
+    int64_t done = copy_together(to, room, parts, count);
+    copy_end();
     return done;
 }
 
-uint64_t scatter(const struct iovec *parts, int count, const void *from, uint64_t length)
+MAY_FAULT int64_t copy_apart(const struct iovec *parts, int count, const void *from, uint64_t length)
 {
     uint64_t done = 0;
     for (int i = 0; i < count && done < length; i++) {
-        uint64_t n = parts[i].iov_len < length - done ? parts[i].iov_len : length - done;
+        size_t n = parts[i].iov_len < length - done ? parts[i].iov_len : (size_t)(length - done);
         if (n > 0)
             copy_shared(parts[i].iov_base, (const char *)from + done, n);
         done += n;
     }
+    return (int64_t)done;
+}
+
+int64_t scatter(const struct iovec *parts, int count, const void *from, uint64_t length)
+{
+    if (!copy_begin())
+        return -EFAULT;
+    int64_t done = copy_apart(parts, count, from, length);
+    copy_end();
     return done;
+}
+
+/* Adds nothing to a byte: a write that changes nothing, also where another thread writes at the same time. */
+static void touch(void *address) { __atomic_fetch_add((char *)address, 0, __ATOMIC_RELAXED); }
+
+MAY_FAULT void touch_pages(const struct iovec *parts, int count, uint64_t length)
+{
+    for (int i = 0; i < count && length > 0; i++) {
+        uint64_t n = parts[i].iov_len < length ? parts[i].iov_len : length;
+        char *at = parts[i].iov_base;
+        for (uint64_t page = 0; page < n; page += PAGE)
+            touch(at + page);
+        if (n > 0)
+            touch(at + n - 1);
+        length -= n;
+    }
+}
+
+bool is_writable(const struct iovec *parts, int count, uint64_t length)
+{
+    if (!faults_are_caught || length == 0)
+        return true;
+    if (!copy_begin())
+        return false;
+    touch_pages(parts, count, length);
+    copy_end();
+    return true;
 }
 
 int remote_load(struct remote *remote, struct part *table, unsigned count, uint64_t *ret_length)
 {
+    uint64_t total = 0;
     if (count > PARTS_MAX)
         return -EINVAL;
     for (unsigned i = 0; i < count; i++) {
         uint64_t address = atomic_load_explicit(&table[i].address, memory_order_relaxed);
         uint64_t length = atomic_load_explicit(&table[i].length, memory_order_relaxed);
-        if (length > LENGTH_MAX || address > UINTPTR_MAX || length > SIZE_MAX)
+        if (length > LENGTH_MAX)
             return -EINVAL;
-        remote->parts[i] = (struct iovec){(void *)(uintptr_t)address, (size_t)length};
+        remote->parts[i] = (struct stretch){address, length};
+        total += length;
+        if (total > LENGTH_MAX)
+            return -EMSGSIZE;
     }
     remote->count = (int)count;
-    return parts_length(remote->parts, remote->count, ret_length);
+    *ret_length = remote->length = total;
+    return 0;
 }
 
-/* The stretch [offset, offset + length) of some parts, as parts. Returns their number. */
-static int cut(const struct iovec *parts, int count, uint64_t offset, uint64_t length, struct iovec *ret_parts)
+/*
+ * Moves `length` bytes, or fewer where something ends it, between offset `here` of local parts and offset `there` of
+ * remote ones. Returns their number, or -1 and errno: EFAULT, either side's memory; EPERM; ESRCH.
+ */
+typedef ssize_t transfer_call(const struct remote *remote, uint64_t there, const struct iovec *local, int count,
+                              uint64_t here, uint64_t length);
+
+#if UINTPTR_MAX == UINT64_MAX
+
+/* What lies in [offset, offset + length) of a part; both are reduced to what lies behind it. */
+static bool cut(struct iovec part, uint64_t *offset, uint64_t *length, struct iovec *ret_part)
 {
-    int n = 0;
-    for (int i = 0; i < count && length > 0; i++) {
-        uint64_t here = parts[i].iov_len;
-        if (offset >= here) {
-            offset -= here;
-            continue;
-        }
-        here -= offset;
-        if (here > length)
-            here = length;
-        ret_parts[n++] = (struct iovec){(char *)parts[i].iov_base + offset, (size_t)here};
-        length -= here;
-        offset = 0;
+    if (*length == 0)
+        return false;
+    if (*offset >= part.iov_len) {
+        *offset -= part.iov_len;
+        return false;
     }
-    return n;
+    uint64_t here = part.iov_len - *offset;
+    if (here > *length)
+        here = *length;
+    *ret_part = (struct iovec){(char *)part.iov_base + *offset, here};
+    *length -= here;
+    *offset = 0;
+    return true;
 }
 
-typedef ssize_t transfer_call(pid_t, const struct iovec *, unsigned long, const struct iovec *, unsigned long,
-                              unsigned long);
+static ssize_t vm(__typeof__(process_vm_readv) *call, const struct remote *remote, uint64_t there,
+                  const struct iovec *local, int count, uint64_t here, uint64_t length)
+{
+    struct iovec ours[PARTS_MAX], theirs[PARTS_MAX];
+    uint64_t left = length;
+    unsigned long n = 0, m = 0;
+    for (int i = 0; i < count; i++)
+        n += cut(local[i], &here, &left, &ours[n]);
+    for (int i = 0; i < remote->count; i++)
+        m += cut((struct iovec){(void *)remote->parts[i].address, remote->parts[i].length}, &there, &length, &theirs[m]);
+    return call(remote->tid, ours, n, theirs, m, 0);
+}
+
+static ssize_t read_theirs(const struct remote *remote, uint64_t there, const struct iovec *local, int count,
+                           uint64_t here, uint64_t length)
+{
+    return vm(process_vm_readv, remote, there, local, count, here, length);
+}
+
+static ssize_t write_theirs(const struct remote *remote, uint64_t there, const struct iovec *local, int count,
+                            uint64_t here, uint64_t length)
+{
+    return vm(process_vm_writev, remote, there, local, count, here, length);
+}
+
+#else
+
+/*
+ * A process of 32 bits can't name the addresses of one of 64 to process_vm_readv(). It can to /proc/<tid>/mem, which the
+ * kernel opens for whom it lets call process_vm_writev(). It copies twice, and it writes also where the other side
+ * may only read: into that side's own private copy, which harms nobody else.
+ */
+static ssize_t through_file(bool write, const struct remote *remote, uint64_t there, const struct iovec *local,
+                            int count, uint64_t here, uint64_t length)
+{
+    char path[40];
+    ssize_t moved = 0, r = 0;
+    int i = 0, j = 0;
+    snprintf(path, sizeof path, "/proc/%d/mem", remote->tid);
+    int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (fd < 0) {
+        errno = errno == ENOENT ? ESRCH : errno == EACCES ? EPERM : errno;
+        return -1;
+    }
+    if (length > MOVE_MAX)
+        length = MOVE_MAX;
+    for (; length > 0; length -= (uint64_t)r, here += (uint64_t)r, there += (uint64_t)r, moved += r) {
+        for (; i < count && here >= local[i].iov_len; i++)
+            here -= local[i].iov_len;
+        for (; j < remote->count && there >= remote->parts[j].length; j++)
+            there -= remote->parts[j].length;
+        if (i == count || j == remote->count)
+            break;
+        uint64_t n = local[i].iov_len - here < length ? local[i].iov_len - here : length;
+        if (n > remote->parts[j].length - there)
+            n = remote->parts[j].length - there;
+        void *ours = (char *)local[i].iov_base + here;
+        off64_t theirs = (off64_t)(remote->parts[j].address + there);
+        r = write ? pwrite64(fd, ours, (size_t)n, theirs) : pread64(fd, ours, (size_t)n, theirs);
+        if (r <= 0)
+            break;
+    }
+    int error = r == 0 ? ESRCH : errno == EIO || errno == EINVAL ? EFAULT : errno; /* 0: it has no memory any more */
+    close(fd);
+    errno = error;
+    return moved > 0 ? moved : -1;
+}
+
+static ssize_t read_theirs(const struct remote *remote, uint64_t there, const struct iovec *local, int count,
+                           uint64_t here, uint64_t length)
+{
+    return through_file(false, remote, there, local, count, here, length);
+}
+
+static ssize_t write_theirs(const struct remote *remote, uint64_t there, const struct iovec *local, int count,
+                            uint64_t here, uint64_t length)
+{
+    return through_file(true, remote, there, local, count, here, length);
+}
+
+#endif
 
 /* Something faulted at this offset of both sides: was it the other one? A byte of our own can't fault. */
 static bool theirs_is_bad(transfer_call *call, const struct remote *remote, uint64_t offset)
 {
     char byte;
-    struct iovec mine = {&byte, 1}, at;
-    if (cut(remote->parts, remote->count, offset, 1, &at) == 0)
-        return false;
-    if (call == process_vm_readv)
-        return call(remote->tid, &mine, 1, &at, 1, 0) != 1;
+    struct iovec mine = {&byte, 1};
     /* To write is to try; put back what was there. A read-only page is caught by the write alone. */
-    if (process_vm_readv(remote->tid, &mine, 1, &at, 1, 0) != 1)
-        return true;
-    return call(remote->tid, &mine, 1, &at, 1, 0) != 1;
+    return read_theirs(remote, offset, &mine, 1, 0, 1) != 1 ||
+           (call == write_theirs && write_theirs(remote, offset, &mine, 1, 0, 1) != 1);
 }
 
 static int64_t move(transfer_call *call, const struct remote *remote, uint64_t offset, const struct iovec *local,
                     int count, uint64_t chunk, bool (*wanted)(void *), void *arg)
 {
     uint64_t total, there, done = 0;
-    struct iovec ours[PARTS_MAX], theirs[PARTS_MAX];
     int r = parts_length(local, count, &total);
-    if (r == 0)
-        r = parts_length(remote->parts, remote->count, &there);
     if (r < 0)
         return r;
-    there = offset < there ? there - offset : 0;
+    there = offset < remote->length ? remote->length - offset : 0;
     if (total > there)
         total = there;
     if (total > 0 && syscall(SYS_tgkill, remote->pid, remote->tid, 0) != 0)
         return -ESRCH;
     while (done < total) {
         uint64_t now = total - done < chunk ? total - done : chunk;
-        int n = cut(local, count, done, now, ours), m = cut(remote->parts, remote->count, offset + done, now, theirs);
-        ssize_t moved = call(remote->tid, ours, (unsigned long)n, theirs, (unsigned long)m, 0);
+        ssize_t moved = call(remote, offset + done, local, count, done, now);
         if (moved > 0) {
             done += (uint64_t)moved; /* a short count: the next turn finds out why */
         } else if (moved == 0 || errno == EFAULT) {
@@ -138,11 +286,11 @@ static int64_t move(transfer_call *call, const struct remote *remote, uint64_t o
 
 int64_t remote_read(const struct remote *remote, uint64_t offset, const struct iovec *local, int count)
 {
-    return move(process_vm_readv, remote, offset, local, count, LENGTH_MAX, NULL, NULL);
+    return move(read_theirs, remote, offset, local, count, LENGTH_MAX, NULL, NULL);
 }
 
 int64_t remote_write(const struct remote *remote, uint64_t offset, const struct iovec *local, int count,
                      bool (*wanted)(void *arg), void *arg)
 {
-    return move(process_vm_writev, remote, offset, local, count, WRITE_CHUNK, wanted, arg);
+    return move(write_theirs, remote, offset, local, count, WRITE_CHUNK, wanted, arg);
 }

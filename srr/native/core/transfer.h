@@ -18,15 +18,22 @@
 /* Bytes in these parts. -EINVAL: too many or none where there must be; -EMSGSIZE: more than LENGTH_MAX. */
 int parts_length(const struct iovec *parts, int count, uint64_t *ret_length);
 
-/* Between parts and plain memory, from `offset` of the parts on. Returns the bytes moved. */
-uint64_t gather(void *to, uint64_t room, const struct iovec *parts, int count);
-uint64_t scatter(const struct iovec *parts, int count, const void *from, uint64_t length);
+/* Between parts and shared memory. Returns the bytes moved, or -EFAULT where faults are caught (signals.h). */
+int64_t gather(void *to, uint64_t room, const struct iovec *parts, int count);
+int64_t scatter(const struct iovec *parts, int count, const void *from, uint64_t length);
 
-/* A stretch of another process's memory, copied from its slot and checked: `count` parts. */
+/* Can the first `length` bytes of these parts be written? Where faults are not caught: taken for granted. */
+bool is_writable(const struct iovec *parts, int count, uint64_t length);
+
+/* Parts of another process's memory, copied from its slot and checked. Its addresses may be wider than ours. */
+struct stretch {
+    uint64_t address, length;
+};
 struct remote {
     pid_t pid, tid; /* tid must be a thread of pid: asked of the kernel before each transfer */
     int count;
-    struct iovec parts[PARTS_MAX];
+    uint64_t length; /* of all parts */
+    struct stretch parts[PARTS_MAX];
 };
 /* Copies a part table out of a slot. -EINVAL: it can't be right. Its length need not be what the slot says. */
 int remote_load(struct remote *remote, struct part *table, unsigned count, uint64_t *ret_length);

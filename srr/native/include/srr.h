@@ -11,7 +11,7 @@
  *   - Each function returns 0 or a count on success and a negative errno value on failure; errno
  *     itself is not touched. ret_... arguments are set on success only, except where it is said.
  *   - Short messages and replies are copied by memcpy: where a bad address gives -EFAULT in the direct lane,
- *     it is a fault like any other in the inline lane.
+ *     it is a fault like any other in the inline lane, unless the program catches faults (srr_signals_wrapped).
  *   - Every function may be called from any thread. After fork() the child is a new process: it has
  *     no messages, names or slots of its parent's.
  *   - Common failures, not repeated below: -EINVAL (an argument that cannot be right), -EMFILE,
@@ -26,6 +26,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
 #endif
 
 #define SRR_PARTS_MAX 255      /* iovecs in one message or one reply (QNX4: _QNX_MXTAB_LEN) */
@@ -80,16 +83,25 @@ struct srr_sent {
  *   -EPROTO     `to` uses another version of the library's shared memory
  *   -EAGAIN     1024 threads of this process already have a slot
  *   -EMSGSIZE   the parts add up to more than 2^46 bytes
+ *   -SRR_EDSTFAULT  the receiver's buffer is not in its memory
  *   any other   what the receiver answered with srr_error (SRR_BY_SERVER is set)
+ * A proxy's id as `to` triggers the proxy: the data is dropped, the call does not block.
  * After -ETIMEDOUT and -EINTR the call may last as long as the receiver needs to finish a copy
  * into `reply` that it has begun, at most 1 MiB of it.
  */
 int srr_send(pid_t to, const struct iovec *message, int message_parts, const struct iovec *reply,
              int reply_parts, const struct srr_wait *wait, struct srr_sent *ret_sent);
 
-/* A message that was received and awaits its reply. */
+/* What was received. */
+enum srr_kind {
+    SRR_KIND_MESSAGE = 0,  /* a message: its sender awaits the reply */
+    SRR_KIND_PROXY = 1,    /* a proxy was triggered: `tid` is the proxy's id; there is nobody to reply to */
+    SRR_KIND_NOTICE = 2,   /* a system message about process `tid` (srr_notify, SRR_FLAG_SIGCATCH); no reply of its own */
+};
+
+/* A message that was received and, if it is of SRR_KIND_MESSAGE, awaits its reply. */
 struct srr_message {
-    uint64_t id;           /* for the calls below, in this process only */
+    uint64_t id;           /* for the calls below, in this process only; 0 unless SRR_KIND_MESSAGE */
     uint64_t nbytes;       /* length sent */
     uint64_t copied;       /* bytes of it that the receive buffer took */
     uint64_t room;         /* bytes of reply that the sender has room for */
@@ -97,17 +109,22 @@ struct srr_message {
     pid_t pid;             /* its process */
     uid_t uid;             /* its user, by the kernel's word */
     uint32_t lane;         /* enum srr_lane */
+    uint32_t kind;         /* enum srr_kind */
+    uint32_t reserved;
 };
 
+/* In place of an id: the message of that sender (srr_message.tid) which awaits our reply, the latest if it has several. */
+#define SRR_SENDER(sender) (UINT64_C(1) << 63 | (uint32_t)(sender))
+
 /*
- * Take the next message, in order of arrival. QNX4: Receive, Receivemx.
+ * Take the next message, proxy or notice, in order of arrival (or of priority: srr_flags). QNX4: Receive, Receivemx.
  *
- * from == 0: from anyone. Else only from that process (pid) or thread (tid); others stay queued.
+ * from == 0: from anyone. Else only from that process (pid), thread (tid) or proxy; others stay queued.
  * RECEIVE-blocked until there is one. Ends with 0, or:
  *   -ESRCH      `from` does not exist, or died while we waited for it
  *   -ETIMEDOUT  the time ran out
  *   -EINTR      a signal handler ran, or `look` said so
- *   -EFAULT     the receive buffer is not in this process's memory; the sender gets -EFAULT too
+ *   -EFAULT     the receive buffer is not in this process's memory; the sender gets -SRR_EDSTFAULT
  */
 int srr_receive(pid_t from, const struct iovec *buffer, int parts, const struct srr_wait *wait,
                 struct srr_message *ret_message);
@@ -135,6 +152,91 @@ int64_t srr_read(uint64_t id, uint64_t offset, const struct iovec *buffer, int p
 int64_t srr_write(uint64_t id, uint64_t offset, const struct iovec *data, int parts);
 
 /*
+ * Hand a sender that is REPLY-blocked on us over to process `target`, which receives the message as though it had been
+ * sent to it straight away, and must reply to it. Does not block. What srr_write wrote stays written. QNX4: Relay.
+ *   -ESRCH  the sender is not REPLY-blocked on us, or there is no process `target`
+ * Later failures (`target` dies, may not be reached) are the sender's: its Send ends with them.
+ */
+int srr_relay(uint64_t id, pid_t target);
+
+/*
+ * Proxies. A proxy is a message of fixed content (`data`, copied now) that anybody who knows its id can have
+ * delivered to its owner with srr_trigger(), which never blocks, counts (65,535 at most are pending, more are
+ * dropped), tells nothing about who triggered, and may be called from a signal handler whose program wraps its
+ * handlers (srr_signals_wrapped), else only from ordinary code. Ids are numbers of the pid space: that of a
+ * parked thread in the process that attached it, so nobody else has it. A proxy is gone when its owner or the
+ * process that attached it is, and at exec. QNX4: qnx_proxy_attach, qnx_proxy_detach, Trigger.
+ *
+ * srr_proxy_attach: owner 0 or a pid of this user's, which must have rows already. priority 1 to 29, or -1: the
+ * caller's. Returns the id.
+ *   -EINVAL  nbytes > SRR_PROXY_MAX, or the priority      -EAGAIN  no thread, or 256 proxies are attached to the owner or by the caller,
+ *                                                                  or the owner has not used the library yet
+ *   -ESRCH   no such owner                                -EACCES  it is another user's
+ * srr_proxy_detach: -ESRCH no such proxy, -EPERM it is neither attached to nor by the caller.
+ * srr_trigger: the owner's pid, or -ESRCH: no such proxy (any more). -EACCES it is another user's.
+ * srr_proxy_look: what is known of one. Failures as srr_trigger().
+ * srr_proxy_list: calls `each` for the proxies that deliver to process `owner`, until it returns something
+ * other than 0, which is returned. Failures as srr_look().
+ */
+#define SRR_PROXY_MAX 100      /* bytes of data */
+struct srr_proxy_view {
+    pid_t id;
+    pid_t owner;           /* whom it delivers to */
+    uint32_t count;        /* triggers not received yet */
+    uint32_t priority;
+};
+pid_t srr_proxy_attach(pid_t owner, const void *data, uint32_t nbytes, int priority);
+int srr_proxy_detach(pid_t proxy);
+pid_t srr_trigger(pid_t proxy);
+int srr_proxy_look(pid_t id, struct srr_proxy_view *ret_proxy);
+int srr_proxy_list(pid_t owner, int (*each)(void *arg, const struct srr_proxy_view *proxy), void *arg);
+
+/* Put a notice into this process's own queue, as though `from` had sent it. At most 64 bytes: -EINVAL. */
+int srr_notify(pid_t from, const void *data, uint32_t nbytes);
+
+/*
+ * This process's flags: new = (old & ~mask) | (bits & mask). QNX4: qnx_pflags; its _PPF_ values. Those that the core heeds:
+ *   PRIORITY_REC    messages are received by the priority that their senders have when they are seen, then by arrival
+ *   PRIORITY_FLOAT  the same, and the receiving thread takes the priority of the sender it has just received from, and a more
+ *                   urgent one's that is SEND-blocked on it; only where it may return to a higher one (RLIMIT_NICE, CAP_SYS_NICE)
+ *   SIGCATCH        a wrapped signal (srr_signals_wrapped) does not end the Send of a client that is REPLY-blocked on us: it stays
+ *                   pending, the client is SIGNAL-blocked, and we receive a notice: uint16 0, 1; int32 signal bits (1 << (signo - 1))
+ */
+#define SRR_FLAG_PRIORITY_REC 0x10u
+#define SRR_FLAG_PRIORITY_FLOAT 0x20u
+#define SRR_FLAG_SIGCATCH 0x80u
+int srr_flags(uint32_t bits, uint32_t mask, uint32_t *ret_old, uint32_t *ret_new);
+
+/*
+ * Priorities as QNX4 counts them, 1 (lowest) to 29: 1 to 19 are nice values 9 to -9 (a lower nice is 19, a higher 1), 20 to 29 are
+ * SCHED_RR at 1 to 10. tid 0: the calling thread. srr_set_priority returns the one before. -ESRCH, -EINVAL, -EPERM (the kernel
+ * does not let us: RLIMIT_NICE, CAP_SYS_NICE). QNX4: getprio, setprio.
+ */
+int srr_priority(pid_t tid);
+int srr_set_priority(pid_t tid, int priority);
+
+/*
+ * Signals, for a library that wraps the program's signal handlers (libsrr-qnx4 does). Without it a handler that
+ * runs after a verb was entered but before it sleeps may leave it blocked until the next one.
+ *
+ * srr_signals_wrapped: from now on every handler of this process calls srr_signal_arrived() first. `faults`: those for SIGSEGV
+ * and SIGBUS call srr_fault_arrived() first, and bad addresses give -EFAULT in the inline lane, too. `catcher` is called when a
+ * Send of this process meets a receiver with SRR_FLAG_SIGCATCH: time to wrap signals without a handler as well.
+ *
+ * srr_signal_arrived: 0: go on and run the handler; a verb that this thread is blocked in has been ended with -EINTR, so the
+ * handler may as well not return. 1: return at once; the signal is pending again, and will arrive when the verb lets it.
+ * `info` and `context` are the wrapper's own arguments. Async-signal-safe, as is srr_fault_arrived(), which does not return if the
+ * fault was the library's own copying.
+ */
+void srr_signals_wrapped(int faults, void (*catcher)(void));
+int srr_signal_arrived(int signo, const void *info, void *context);
+void srr_fault_arrived(void);
+
+/* For that library's own short sections: signals that arrive between the two wait for the end. They nest. */
+void srr_signals_hold(void);
+void srr_signals_release(void);
+
+/*
  * Names. A name belongs to one process of this user, a process may hold several, and it is gone when
  * the process is, however it died. 1 to SRR_NAME_MAX bytes, any but 0. They are kept in the folder that
  * srr_runtime_dir() names. QNX4: qnx_name_attach, _detach, _locate, _query. Failures:
@@ -144,21 +246,23 @@ int64_t srr_write(uint64_t id, uint64_t offset, const struct iovec *data, int pa
  *   -ENAMETOOLONG
  * srr_name_locate returns the pid. With `wait` it waits until somebody attaches the name; without
  * (a null pointer, or time 0) it answers at once: here a null pointer does not mean for ever.
+ * srr_name_attach returns a small number, 0 or more, that no other living name of this user has.
  * srr_name_list calls `each` for every living name; it returns what `each` returned first that was
  * not 0, else 0. `pid` 0: all processes of this user.
  */
 int srr_name_attach(const char *name);
 int srr_name_detach(const char *name);
 pid_t srr_name_locate(const char *name, const struct srr_wait *wait);
-int srr_name_list(pid_t pid, int (*each)(void *arg, pid_t pid, const char *name), void *arg);
+int srr_name_list(pid_t pid, int (*each)(void *arg, int id, pid_t pid, const char *name), void *arg);
 int srr_runtime_dir(char *buffer, size_t size);
 
-/* The states a thread can be in. QNX4: SEND-, RECEIVE-, REPLY-blocked. */
+/* The states a thread can be in. QNX4: SEND-, RECEIVE-, REPLY-, SIGNAL-blocked. */
 enum srr_blocked {
     SRR_NOT_BLOCKED = 0,
     SRR_SEND_BLOCKED = 1,
     SRR_RECEIVE_BLOCKED = 2,
     SRR_REPLY_BLOCKED = 3,
+    SRR_SIGNAL_BLOCKED = 4, /* REPLY-blocked on a process with SRR_FLAG_SIGCATCH, with a signal pending */
 };
 struct srr_thread_view {
     int64_t since_ns;      /* CLOCK_MONOTONIC when it began to sleep; 0: not asleep (it spins) */
@@ -177,6 +281,8 @@ struct srr_process_view {
     uint32_t threads;      /* srr_thread_views written */
     uint32_t clients;      /* sending threads that have met this process */
     pid_t receive_from;    /* the sender it waits for, 0: anyone, when receivers > 0 */
+    uint32_t flags;        /* srr_flags() */
+    uint32_t reserved;
 };
 
 /*
@@ -198,6 +304,9 @@ struct srr_facts {
 };
 void srr_facts(struct srr_facts *ret_facts);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -58,8 +58,9 @@ PyObject *native_name_locate(PyObject *module, PyObject *args)
     return handlers_raise(r) ? NULL : fail("name", r, 0, 0);
 }
 
-static int append_name(void *list, pid_t pid, const char *name)
+static int append_name(void *list, int id, pid_t pid, const char *name)
 {
+    (void)id;
     PyObject *item = Py_BuildValue("iy", (int)pid, name);
     int r = item ? PyList_Append(list, item) : -1;
     Py_XDECREF(item);

@@ -1,0 +1,276 @@
+/*
+ * inform.c - see inform.h.
+ *
+ * On QNX4 the process manager sent the message, and the process waited for the reply before it was gone. On Linux nobody
+ * tells a process without privilege about the births and deaths of others. So a thread of our own holds a pidfd of each process
+ * of this user's, which becomes readable at its death, and looks through /proc for new ones: at the start, after
+ * each fork() of ours, when we have received from one that it doesn't know, and SCAN_MS apart. A process
+ * that is neither our child nor our client and lives shorter than that may go unnoticed.
+ *
+ * The thread has a table of descriptors of its own: the pidfds are not the program's to see, to fork or to run out of, and
+ * they are closed when the thread ends.
+ */
+#define _GNU_SOURCE
+#include "inform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sys/sys_msg.h>
+
+#include <srr.h>
+
+#define SCAN_MS 100
+#define PIDS (1 << 22) /* numbers that Linux gives to processes */
+#define ANNOUNCED_MAX 1024
+
+struct death_message {
+    struct _sysmsg_hdr header;
+    struct _sysmsg_death body;
+};
+_Static_assert(sizeof(struct death_message) <= 64, "fits a notice");
+
+/* One watch. All of it belongs to one process: a forked child begins with none. */
+static struct {
+    atomic_int owner;      /* pid of the process that watches, 0: nobody */
+    int bell;              /* an eventfd: scan now, or end */
+    int epoll;             /* the thread's */
+    _Atomic uint64_t *known; /* a bit a pid, while the thread holds its pidfd */
+    sem_t begun;
+    int error;             /* why the thread could not begin */
+    pthread_t thread;
+} watch;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t announced[ANNOUNCED_MAX]; /* under the lock: told, not replied to */
+static unsigned next_announced;
+
+static bool is_watching(void) { return atomic_load_explicit(&watch.owner, memory_order_relaxed) != 0; }
+
+static bool is_known(pid_t pid)
+{
+    return pid <= 0 || pid >= PIDS || (atomic_load(&watch.known[pid / 64]) >> pid % 64 & 1) != 0;
+}
+
+static void wake_watcher(void)
+{
+    uint64_t one = 1;
+    ssize_t n = write(watch.bell, &one, sizeof one);
+    (void)n; /* full: it is awake */
+}
+
+/* A process of ours, not a thread and not the kernel's. */
+static bool is_ours(pid_t pid)
+{
+    char path[64], text[8];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    if (pid == getpid() || stat(path, &st) != 0 || st.st_uid != geteuid())
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    return readlink(path, text, sizeof text) >= 0 || errno != ENOENT || waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void watch_process(pid_t pid)
+{
+    if (is_known(pid) || !is_ours(pid))
+        return;
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return; /* gone already, or no descriptors left: the next scan tries again */
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)fd << 32 | (uint32_t)pid};
+    if (epoll_ctl(watch.epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        close(fd);
+        return;
+    }
+    atomic_fetch_or(&watch.known[pid / 64], UINT64_C(1) << pid % 64);
+}
+
+static void scan(void)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        char *end;
+        long pid = strtol(entry->d_name, &end, 10);
+        if (*end == 0 && pid > 0)
+            watch_process((pid_t)pid);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* How it ended: only a child tells, and only until its parent has waited for it. */
+static struct _sysmsg_death how(pid_t pid)
+{
+    struct _sysmsg_death death = {0, 0};
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
+        return death;
+    if (info.si_code == CLD_EXITED) {
+        death.xstatus = W_EXITCODE(info.si_status, 0);
+    } else {
+        death.signum = (int16_t)info.si_status;
+        death.xstatus = W_EXITCODE(0, info.si_status);
+    }
+    return death;
+}
+
+static void announce(pid_t pid, int fd)
+{
+    struct death_message message = {{_SYSMSG, _SYSMSG_SUBTYPE_DEATH}, how(pid)};
+    epoll_ctl(watch.epoll, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
+    atomic_fetch_and(&watch.known[pid / 64], ~(UINT64_C(1) << pid % 64));
+    pthread_mutex_lock(&lock);
+    announced[next_announced++ % ANNOUNCED_MAX] = pid;
+    pthread_mutex_unlock(&lock);
+    srr_notify(pid, &message, sizeof message);
+}
+
+/* In the thread: its own descriptors. */
+static int begin(void)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+    unsigned bell = (unsigned)watch.bell;
+    if (unshare(CLONE_FILES) != 0 || (bell > 0 && close_range(0, bell - 1, 0) != 0) || close_range(bell + 1, ~0u, 0) != 0)
+        return -errno;
+    watch.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (watch.epoll < 0 || epoll_ctl(watch.epoll, EPOLL_CTL_ADD, watch.bell, &event) != 0)
+        return -errno;
+    scan();
+    return 0;
+}
+
+static void *watcher(void *unused)
+{
+    struct epoll_event events[64];
+    (void)unused;
+    int error = watch.error = begin();
+    sem_post(&watch.begun);
+    while (error == 0) {
+        int n = epoll_wait(watch.epoll, events, 64, SCAN_MS);
+        if (!is_watching())
+            break;
+        for (int i = 0; i < n; i++) {
+            uint64_t rings, data = events[i].data.u64;
+            if (data != 0)
+                announce((pid_t)(uint32_t)data, (int)(data >> 32));
+            else if (read(watch.bell, &rings, sizeof rings) < 0)
+                continue;
+        }
+        scan();
+    }
+    return NULL;
+}
+
+/* Our own children are seen before their parent can have waited for them, however short they live... */
+static void after_fork_in_parent(void)
+{
+    if (is_watching())
+        wake_watcher();
+}
+
+/* ...and in the child nobody watches. */
+static void after_fork_in_child(void)
+{
+    if (!is_watching())
+        return;
+    atomic_store(&watch.owner, 0);
+    close(watch.bell);
+    pthread_mutex_init(&lock, NULL); /* its holder may have been another thread */
+    memset(announced, 0, sizeof announced);
+}
+
+static void prepare(void) { pthread_atfork(NULL, after_fork_in_parent, after_fork_in_child); }
+
+static void release_watch(void)
+{
+    atomic_store(&watch.owner, 0);
+    sem_destroy(&watch.begun);
+    close(watch.bell);
+    free(watch.known);
+}
+
+static int start_thread(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's handlers are not for this thread */
+    int r = pthread_create(&watch.thread, NULL, watcher, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r != 0)
+        return -EAGAIN;
+    while (sem_wait(&watch.begun) != 0)
+        ; /* a handler ran */
+    if (watch.error != 0)
+        pthread_join(watch.thread, NULL);
+    return watch.error;
+}
+
+int inform_begin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (is_watching())
+        return 0;
+    pthread_once(&once, prepare);
+    watch.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch.bell < 0)
+        return -errno;
+    watch.known = calloc(PIDS / 64, sizeof *watch.known);
+    sem_init(&watch.begun, 0, 0);
+    atomic_store(&watch.owner, getpid());
+    int r = watch.known ? start_thread() : -ENOMEM;
+    if (r < 0)
+        release_watch();
+    return r;
+}
+
+void inform_end(void)
+{
+    if (!is_watching())
+        return;
+    atomic_store(&watch.owner, 0);
+    wake_watcher();
+    pthread_join(watch.thread, NULL);
+    release_watch();
+}
+
+void inform_met(pid_t pid)
+{
+    if (is_watching() && !is_known(pid))
+        wake_watcher();
+}
+
+bool inform_acknowledge(pid_t pid)
+{
+    bool found = false;
+    if (!is_watching())
+        return false;
+    srr_signals_hold();
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < ANNOUNCED_MAX && !found; i++)
+        if (announced[i] == pid) {
+            announced[i] = 0;
+            found = true;
+        }
+    pthread_mutex_unlock(&lock);
+    srr_signals_release();
+    return found;
+}

@@ -1,0 +1,18 @@
+/* inform.h - _PPF_INFORM: a DEATH message for each process of this user's that ends. See inform.c. */
+#ifndef SRR_INFORM_H
+#define SRR_INFORM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* 0, or -EAGAIN: no thread, -EMFILE: no descriptor. Again: nothing. */
+int inform_begin(void);
+void inform_end(void);
+
+/* We have received from that process: its death is to be told, even if it comes at once. */
+void inform_met(pid_t pid);
+
+/* Was its death told, and not replied to yet? Then it is now. */
+bool inform_acknowledge(pid_t pid);
+
+#endif
