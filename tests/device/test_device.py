@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,3 +154,51 @@ def test_sender_is_told_of_the_servers_death(libraries: Installed, build: Build)
         [program, str(gone.pid), "anybody?"], env=environment, capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stderr) == (1, f"SRRSEND: {os.strerror(3)}\n")
+
+
+HEADER = """
+#include <srr/device.h>
+#include <srr.h>
+#include <srr/device.h>
+extern struct srr_send a;
+extern struct srr_receive b;
+extern struct srr_reply c;
+int use(void);
+int use(void)
+{
+    if (srr_device_ioctl(SRRSEND, &a) || srr_device_ioctl(SRRRECEIVE, &b))
+        return 1;
+    return srr_device_ioctl(SRRREPLY, &c);
+}
+"""
+LANGUAGES = [("c", "gnu89"), ("c", "gnu11"), ("c", "gnu17"), ("c++", "c++11"), ("c++", "c++17")]
+#: Without C++ of 32 bits, whose headers few machines have.
+CASES = [(bits, *case) for case in LANGUAGES for bits in (64, 32) if (bits, case[0]) != (32, "c++")]
+
+
+@pytest.mark.parametrize(("bits", "language", "standard"), CASES)
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_header_is_for_everybody(compiler: str, bits: int, language: str, standard: str) -> None:
+    """Beside srr.h, and with the same requests and sizes where structures are packed."""
+    libraries = installed(bits)
+    checks = "".join(
+        f"typedef char {name}_is_as_elsewhere[sizeof(struct {name}) == {size} ? 1 : -1];\n"
+        for name, size in zip(["srr_send", "srr_receive", "srr_reply"], sizes(bits), strict=True)
+    )
+    command = [compiler, *libraries.machine, "-x", language, f"-std={standard}", "-fsyntax-only", "-fpack-struct=1"]
+    command += ["-Wall", "-Wextra", "-Werror", *libraries.config("--cflags", "srr-device"), "-"]
+    if not speaks(compiler, language):
+        pytest.skip(f"{compiler} has no {language} here")
+    done = subprocess.run(command, input=HEADER + checks, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def sizes(bits: int) -> list[int]:
+    """int, size_t, pointer, size_t, pointer, each where its own size puts it."""
+    return [40, 24, 24] if bits == 64 else [20, 12, 12]
+
+
+def speaks(compiler: str, language: str) -> bool:
+    program = "#include <cstddef>\n" if language == "c++" else "#include <stddef.h>\n"
+    command = [compiler, "-x", language, "-fsyntax-only", "-"]
+    return bool(shutil.which(compiler)) and subprocess.run(command, input=program, text=True).returncode == 0

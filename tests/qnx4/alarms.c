@@ -22,7 +22,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define RESCUE_US 5000
+#define RESCUE_US 2000
 #define SLEPT_MS 8 /* the shortest time after which a blocked call looks around by itself is 10 */
 
 static volatile sig_atomic_t alarms;
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
         double asleep = asleep_ms();
         alarms = 0;
         first_at = 0;
-        timer.it_value.tv_usec = 3 + random() % (round % 2 ? 150 : 15);
+        timer.it_value.tv_usec = 3 + random() % (round % 4 ? 150 : 15);
         timer.it_interval.tv_usec = RESCUE_US;
         setitimer(ITIMER_REAL, &timer, 0);
         r = strcmp(mode, "receive") == 0 ? (int)Receive(0, 0, 0) : Send(child, "hello", reply, 6, sizeof reply);

@@ -74,8 +74,8 @@ static bool has_program(pid_t pid)
  * The process has not touched the library yet. Its first use of it tells us through the runtime folder;
  * where that is not shared, or there are no watches left, we look at each slice's end.
  */
-static int meet_patiently(struct process *self, pid_t pid, struct patience *patience, struct peer *ret_peer,
-                          int *ret_fd)
+static int meet_patiently(struct process *self, pid_t pid, struct patience *patience, a32 *meeting,
+                          struct peer *ret_peer, int *ret_fd)
 {
     int r = peer_meet(pid, -1, ret_peer, ret_fd);
     if (r != -ENOENT)
@@ -89,6 +89,8 @@ static int meet_patiently(struct process *self, pid_t pid, struct patience *pati
     int news = folder_watch(false);
     if (!has_program(pid))
         r = -ESRCH;
+    if (meeting)
+        atomic_store_explicit(meeting, 1, memory_order_relaxed);
     while (r == -ENOENT) {
         r = peer_meet(pid, -1, ret_peer, ret_fd);
         if (r != -ENOENT || (r = patience_check(patience)) != 0)
@@ -101,6 +103,8 @@ static int meet_patiently(struct process *self, pid_t pid, struct patience *pati
         else if (slept != -ETIMEDOUT || (r = patience_look(patience)) == 0)
             r = -ENOENT;
     }
+    if (meeting)
+        atomic_store_explicit(meeting, 0, memory_order_relaxed);
     close(death);
     if (news >= 0)
         close(news);
@@ -155,7 +159,7 @@ static void bury_some(struct process *self)
     }
 }
 
-int link_get(struct process *self, pid_t pid, struct patience *patience, struct link **ret_link)
+int link_get(struct process *self, pid_t pid, struct patience *patience, a32 *meeting, struct link **ret_link)
 {
     struct link *link = get_known(self, pid), *made;
     if (link) {
@@ -163,7 +167,7 @@ int link_get(struct process *self, pid_t pid, struct patience *patience, struct 
         return 0;
     }
     struct peer peer;
-    int fd, r = meet_patiently(self, pid, patience, &peer, &fd);
+    int fd, r = meet_patiently(self, pid, patience, meeting, &peer, &fd);
     if (r < 0)
         return r;
     bury_some(self);

@@ -20,9 +20,9 @@ struct link {
 
 /*
  * The link to a process, made at the first contact. Waits until the process has rows, as long as the
- * patience lasts. Failures as srr_send's.
+ * patience lasts; *meeting (may be null) is 1 while it does. Failures as srr_send's.
  */
-int link_get(struct process *self, pid_t pid, struct patience *patience, struct link **ret_link);
+int link_get(struct process *self, pid_t pid, struct patience *patience, a32 *meeting, struct link **ret_link);
 void link_put(struct process *self, struct link *link);
 /* Its process is dead: nobody gets this link any more. */
 void link_bury(struct process *self, struct link *link);

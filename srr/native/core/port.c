@@ -205,6 +205,7 @@ struct queued *receiver_first(struct receiver *r, pid_t from)
  */
 static void look_at(struct receiver *r, struct conn *conn)
 {
+    tells_signals(r, conn); /* the hint may have come while we were writing a reply */
     uint64_t word = conn->queued.in ? 0 : message_for_us(r, conn);
     if (word != 0 && atomic_load(&conn->slot->rung) != (uint32_t)word_generation(word))
         word = 0;

@@ -124,7 +124,7 @@ static int meet(struct process *self, pid_t pid, struct link **ret_link)
 {
     struct patience patience;
     patience_begin(&patience, &(struct srr_wait){.timeout_ns = 0}, SLICE_FIRST);
-    int r = link_get(self, pid, &patience, ret_link);
+    int r = link_get(self, pid, &patience, NULL, ret_link);
     return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 

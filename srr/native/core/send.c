@@ -358,9 +358,7 @@ static int send_to(struct process *self, pid_t to, struct place *place, const st
             return -EDEADLK;
         atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
         atomic_store_explicit(&slot->peer, (uint32_t)to, memory_order_relaxed);
-        atomic_store_explicit(&slot->meeting, 1, memory_order_relaxed);
-        r = link_get(self, to, patience, &link);
-        atomic_store_explicit(&slot->meeting, 0, memory_order_relaxed);
+        r = link_get(self, to, patience, &slot->meeting, &link);
         if (r < 0)
             return r;
         r = send_over(self, link, place, letter, patience, sent);

@@ -97,11 +97,9 @@ MAY_FAULT void touch_pages(const struct iovec *parts, int count, uint64_t length
 {
     for (int i = 0; i < count && length > 0; i++) {
         uint64_t n = parts[i].iov_len < length ? parts[i].iov_len : length;
-        char *at = parts[i].iov_base;
-        for (uint64_t page = 0; page < n; page += PAGE)
-            touch(at + page);
-        if (n > 0)
-            touch(at + n - 1);
+        char *at = parts[i].iov_base, *end = at + n;
+        for (; at < end; at = (char *)(((uintptr_t)at & ~(uintptr_t)(PAGE - 1)) + PAGE))
+            touch(at); /* the first byte, and that of each further page */
         length -= n;
     }
 }

@@ -1,9 +1,9 @@
 /*
  * inform.c - see inform.h.
  *
- * On QNX4 the process manager sent the message, and the process waited for the reply before it was gone. On Linux nobody
- * tells a process without privilege about the births and deaths of others. So a thread of our own holds a pidfd of each process
- * of this user's, which becomes readable at its death, and looks through /proc for new ones: at the start, after
+ * On QNX4 the process manager sent the message, and the process waited for the reply before it was gone. Linux tells only
+ * the privileged (CAP_NET_ADMIN, not in a container) of every process's end, through the netlink connector. Without it
+ * a thread of our own holds a pidfd of each process of this user's, which becomes readable at its death, and looks through /proc for new ones: at the start, after
  * each fork() of ours, when we have received from one that it doesn't know, and SCAN_MS apart. A process
  * that is neither our child nor our client and lives shorter than that may go unnoticed.
  *
@@ -15,17 +15,23 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -47,20 +53,20 @@ _Static_assert(sizeof(struct death_message) <= 64, "fits a notice");
 
 /* One watch. All of it belongs to one process: a forked child begins with none. */
 static struct {
-    atomic_int owner;      /* pid of the process that watches, 0: nobody */
     int bell;              /* an eventfd: scan now, or end */
-    int epoll;             /* the thread's */
+    int epoll, news;       /* the thread's. -1: no news from the kernel, we look ourselves */
     _Atomic uint64_t *known; /* a bit a pid, while the thread holds its pidfd */
     sem_t begun;
     int error;             /* why the thread could not begin */
     pthread_t thread;
 } watch;
 
+atomic_int inform_owner;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pid_t announced[ANNOUNCED_MAX]; /* under the lock: told, not replied to */
 static unsigned next_announced;
 
-static bool is_watching(void) { return atomic_load_explicit(&watch.owner, memory_order_relaxed) != 0; }
+static bool is_watching(void) { return atomic_load_explicit(&inform_owner, memory_order_relaxed) != 0; }
 
 static bool is_known(pid_t pid)
 {
@@ -132,28 +138,98 @@ static struct _sysmsg_death how(pid_t pid)
     return death;
 }
 
-static void announce(pid_t pid, int fd)
+static void announce(pid_t pid, struct _sysmsg_death death)
 {
-    struct death_message message = {{_SYSMSG, _SYSMSG_SUBTYPE_DEATH}, how(pid)};
-    epoll_ctl(watch.epoll, EPOLL_CTL_DEL, fd, NULL);
-    close(fd);
-    atomic_fetch_and(&watch.known[pid / 64], ~(UINT64_C(1) << pid % 64));
+    struct death_message message = {{_SYSMSG, _SYSMSG_SUBTYPE_DEATH}, death};
     pthread_mutex_lock(&lock);
     announced[next_announced++ % ANNOUNCED_MAX] = pid;
     pthread_mutex_unlock(&lock);
     srr_notify(pid, &message, sizeof message);
 }
 
+static void bury(pid_t pid, int fd)
+{
+    struct _sysmsg_death death = how(pid);
+    epoll_ctl(watch.epoll, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
+    atomic_fetch_and(&watch.known[pid / 64], ~(UINT64_C(1) << pid % 64));
+    announce(pid, death);
+}
+
+/* What the kernel sends through the connector. */
+struct __attribute__((packed, aligned(NLMSG_ALIGNTO))) order {
+    struct nlmsghdr netlink;
+    struct cn_msg connector;
+    enum proc_cn_mcast_op what;
+};
+
+/* One event, into `ret_event`. False: there is none, or it is nonsense. */
+static bool read_event(int news, struct proc_event *ret_event)
+{
+    char text[512] __attribute__((aligned(NLMSG_ALIGNTO)));
+    ssize_t n = recv(news, text, sizeof text, 0);
+    if (n < (ssize_t)(NLMSG_HDRLEN + sizeof(struct cn_msg) + offsetof(struct proc_event, event_data)))
+        return false;
+    memset(ret_event, 0, sizeof *ret_event);
+    size_t length = (size_t)n - NLMSG_HDRLEN - sizeof(struct cn_msg);
+    memcpy(ret_event, text + NLMSG_HDRLEN + sizeof(struct cn_msg), length < sizeof *ret_event ? length : sizeof *ret_event);
+    return true;
+}
+
+/* A socket that tells of every process's end, or -1: we may not have one, or it stays silent (containers). */
+static int listen_to_kernel(void)
+{
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
+    struct order order = {.netlink = {.nlmsg_len = sizeof order, .nlmsg_type = NLMSG_DONE},
+                          .connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof order.what},
+                          .what = PROC_CN_MCAST_LISTEN};
+    struct proc_event event;
+    int size = 1 << 20;
+    int news = socket(PF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+    struct pollfd p = {.fd = news, .events = POLLIN};
+    if (news < 0)
+        return -1;
+    setsockopt(news, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    /* The kernel confirms at once: an event of no kind. */
+    if (bind(news, (struct sockaddr *)&address, sizeof address) == 0 && send(news, &order, sizeof order, 0) >= 0 &&
+        poll(&p, 1, SCAN_MS) == 1 && read_event(news, &event))
+        return news;
+    close(news);
+    return -1;
+}
+
+static void hear(int news)
+{
+    struct proc_event event;
+    if (!read_event(news, &event) || event.what != PROC_EVENT_EXIT ||
+        event.event_data.exit.process_pid != event.event_data.exit.process_tgid)
+        return;
+    int status = (int)event.event_data.exit.exit_code;
+    announce(event.event_data.exit.process_tgid,
+             (struct _sysmsg_death){(int16_t)(WIFSIGNALED(status) ? WTERMSIG(status) : 0), status});
+}
+
+#define BELL UINT64_C(0) /* what an event is about: these, or descriptor and pid */
+#define NEWS UINT64_MAX
+
+static int add(int fd, uint64_t what)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+    return epoll_ctl(watch.epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
 /* In the thread: its own descriptors. */
 static int begin(void)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
     unsigned bell = (unsigned)watch.bell;
     if (unshare(CLONE_FILES) != 0 || (bell > 0 && close_range(0, bell - 1, 0) != 0) || close_range(bell + 1, ~0u, 0) != 0)
         return -errno;
     watch.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (watch.epoll < 0 || epoll_ctl(watch.epoll, EPOLL_CTL_ADD, watch.bell, &event) != 0)
+    if (watch.epoll < 0 || add(watch.bell, BELL) != 0)
         return -errno;
+    watch.news = listen_to_kernel();
+    if (watch.news >= 0)
+        return add(watch.news, NEWS) == 0 ? 0 : -errno;
     scan();
     return 0;
 }
@@ -165,19 +241,22 @@ static void *watcher(void *unused)
     int error = watch.error = begin();
     sem_post(&watch.begun);
     while (error == 0) {
-        int n = epoll_wait(watch.epoll, events, 64, SCAN_MS);
+        int n = epoll_wait(watch.epoll, events, 64, watch.news < 0 ? SCAN_MS : -1);
         if (!is_watching())
             break;
         for (int i = 0; i < n; i++) {
-            uint64_t rings, data = events[i].data.u64;
-            if (data != 0)
-                announce((pid_t)(uint32_t)data, (int)(data >> 32));
+            uint64_t rings, what = events[i].data.u64;
+            if (what == NEWS)
+                hear(watch.news);
+            else if (what != BELL)
+                bury((pid_t)(uint32_t)what, (int)(what >> 32));
             else if (read(watch.bell, &rings, sizeof rings) < 0)
                 continue;
         }
-        scan();
+        if (watch.news < 0)
+            scan();
     }
-    return NULL;
+    return NULL; /* and its descriptors are closed with it */
 }
 
 /* Our own children are seen before their parent can have waited for them, however short they live... */
@@ -192,7 +271,7 @@ static void after_fork_in_child(void)
 {
     if (!is_watching())
         return;
-    atomic_store(&watch.owner, 0);
+    atomic_store(&inform_owner, 0);
     close(watch.bell);
     pthread_mutex_init(&lock, NULL); /* its holder may have been another thread */
     memset(announced, 0, sizeof announced);
@@ -202,7 +281,7 @@ static void prepare(void) { pthread_atfork(NULL, after_fork_in_parent, after_for
 
 static void release_watch(void)
 {
-    atomic_store(&watch.owner, 0);
+    atomic_store(&inform_owner, 0);
     sem_destroy(&watch.begun);
     close(watch.bell);
     free(watch.known);
@@ -235,7 +314,7 @@ int inform_begin(void)
         return -errno;
     watch.known = calloc(PIDS / 64, sizeof *watch.known);
     sem_init(&watch.begun, 0, 0);
-    atomic_store(&watch.owner, getpid());
+    atomic_store(&inform_owner, getpid());
     int r = watch.known ? start_thread() : -ENOMEM;
     if (r < 0)
         release_watch();
@@ -246,15 +325,15 @@ void inform_end(void)
 {
     if (!is_watching())
         return;
-    atomic_store(&watch.owner, 0);
+    atomic_store(&inform_owner, 0);
     wake_watcher();
     pthread_join(watch.thread, NULL);
     release_watch();
 }
 
-void inform_met(pid_t pid)
+void inform_look_at(pid_t pid)
 {
-    if (is_watching() && !is_known(pid))
+    if (!is_known(pid))
         wake_watcher();
 }
 

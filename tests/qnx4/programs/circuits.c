@@ -31,6 +31,7 @@ static void circuits()
 {
     static int flags[] = { _VC_AT_FIRST, _VC_AT_SHARE, _VC_AT_REM_ZOMBIE };
     pid_t child = start(echo, 3L), vid;
+    struct _vc_poll_parm_set parameters;
     char reply[2];
     int i;
 
@@ -59,6 +60,8 @@ static void circuits()
     check("Send over it", Send(vid, "a", reply, 2, 2), 0);
     good_end(child);
     check_fails("qnx_vc_name_attach of nobody's name", qnx_vc_name_attach(0, 100, "old/vc"), ESRCH);
+    memset(&parameters, 0, sizeof(parameters));
+    check("qnx_vc_poll_parm where there is no network", qnx_vc_poll_parm(1, &parameters), -1);
     check("qnx_vc_refresh", qnx_vc_refresh(), 0);
 }
 

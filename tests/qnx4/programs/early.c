@@ -36,13 +36,16 @@ static void server(long unused)
     pid_t order[CLIENTS], from;
     int i, n;
 
+    signal(SIGALRM, handler);
     close(gate[1]);
     n = read(gate[0], order, sizeof(order)) / sizeof(pid_t);
     for (i = 0; i < n; ++i) {
+        alarm(5);               /* a message that never comes is one that is missing */
         from = Receive(0, 0, 0);
         check("by arrival", from, order[i]);
         Reply(from, &from, sizeof(from));
     }
+    alarm(0);
     check_fails("then there is none", Creceive(0, 0, 0), ENOMSG);
 }
 

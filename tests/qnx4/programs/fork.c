@@ -1,6 +1,6 @@
 /*
  * fork.c - a child is a process of its own: no names, proxies or clients of its parent's are its; its parent keeps them
- * when it ends.
+ * when it ends. After exec it is the same process, with neither names nor proxies.
  */
 #include <sys/name.h>
 #include <sys/proxy.h>
@@ -60,10 +60,57 @@ static void generations(long n)
     }
 }
 
-main()
+/* Becomes another program with a name and a proxy of its own, and is the same process with neither. */
+static void becomes_another(long unused)
+{
+    char path[200];
+    pid_t proxy = qnx_proxy_attach(0, 0, 0, -1);
+    int n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    path[n] = 0;
+    check("a name", qnx_name_attach(0, "old/before") >= 0, 1);
+    check("Send before exec", Send(getppid(), &proxy, 0, sizeof(proxy), 0), 0);
+    execl(path, path, "again", (char *) 0);
+    check("exec", errno, 0);
+}
+
+static void with_exec()
+{
+    pid_t proxy, pid = start(becomes_another, 0);
+    char c;
+
+    check("Receive before exec", Receive(pid, &proxy, sizeof(proxy)), pid);
+    check("it has a name", qnx_name_locate(0, "old/before", 0, 0), pid);
+    check("and a proxy", Trigger(proxy), pid);
+    Reply(pid, 0, 0);
+    for (;;) {                  /* it dies, as a sender, at exec, and comes to life again */
+        if (Receive(pid, &c, 1) == pid)
+            break;
+        if (errno != ESRCH) {
+            check("Receive after exec", errno, ESRCH);
+            break;
+        }
+        usleep(1000);
+    }
+    check("the same pid, another program", c, 'a');
+    check_fails("it has no name", qnx_name_locate(0, "old/before", 0, 0), ESRCH);
+    check_fails("and no proxy", Trigger(proxy), ESRCH);
+    check("Reply", Reply(pid, "A", 1), 0);
+    good_end(pid);
+}
+
+main(argc, argv)
+int argc;
+char **argv;
 {
     char c;
     pid_t pid;
+
+    if (argc > 1) {
+        check("Send after exec", Send(getppid(), "a", &c, 1, 1), 0);
+        check("its reply", c, 'A');
+        return finish();
+    }
 
     things.name_id = qnx_name_attach(0, "old/fork");
     things.proxy = qnx_proxy_attach(0, "p", 1, -1);
@@ -87,6 +134,7 @@ main()
     check("qnx_proxy_detach", qnx_proxy_detach(things.proxy), 0);
     check("qnx_name_detach", qnx_name_detach(0, things.name_id), 0);
 
+    with_exec();
     pid = start(generations, 8L);
     c = 10;
     check("Send through eight generations", Send(pid, &c, &c, 1, 1), 0);

@@ -35,7 +35,7 @@ static void client(long priority)
 static void floating()
 {
     static int priorities[] = { 8, 12, 4 };
-    pid_t child;
+    pid_t child, other;
     int i, was;
 
     if (setprio(0, 11) == -1 || setprio(0, 10) == -1) {
@@ -51,6 +51,34 @@ static void floating()
         check("Reply", Reply(child, 0, 0), 0);
         good_end(child);
     }
+
+    /* While it works for one of 4, a client of 12 wants to be received. */
+    child = start(client, 4L);
+    check("Receive", Receive(0, 0, 0), child);
+    check("the server has 4", getprio(0), 4);
+    other = start(client, 12L);
+    until_on(other, STATE_SEND_BLOCKED, getpid());
+    for (i = 0; i < PATIENCE && getprio(0) != 12; ++i)
+        usleep(1000);
+    check("it is raised to 12", getprio(0), 12);
+    check("Reply", Reply(child, 0, 0), 0);
+    check("Receive", Receive(0, 0, 0), other);
+    check("it has 12 still", getprio(0), 12);
+    check("Reply", Reply(other, 0, 0), 0);
+    good_end(child);
+    good_end(other);
+
+    /* Priority floating is priority receiving, too. */
+    child = start(client, 4L);
+    until_on(child, STATE_SEND_BLOCKED, getpid());
+    other = start(client, 6L);
+    until_on(other, STATE_SEND_BLOCKED, getpid());
+    check("Receive of the more urgent one", Receive(0, 0, 0), other);
+    check("Reply", Reply(other, 0, 0), 0);
+    check("Receive of the other", Receive(0, 0, 0), child);
+    check("Reply", Reply(child, 0, 0), 0);
+    good_end(child);
+    good_end(other);
     check("_PPF_PRIORITY_FLOAT off", qnx_pflags(0, _PPF_PRIORITY_FLOAT, 0, 0), 0);
     setprio(0, was);
     child = start(client, 5L);
@@ -85,6 +113,17 @@ main()
     check("ours is as it was", getprio(0), was);
     kill(child, SIGKILL);
     ended(child);
+
+    check("qnx_scheduler that only asks", qnx_scheduler(0, 0, -1, -1, 0), was);
+    child = start(waits, 0);
+    until(child, STATE_RECEIVE_BLOCKED);
+    check("qnx_scheduler returns what it was", qnx_scheduler(PROC_PID, child, SCHED_OTHER, 5, 0), was);
+    check("getprio", getprio(child), 5);
+    check("its algorithm", qnx_scheduler(0, child, -1, -1, 1), SCHED_OTHER);
+    check_fails("qnx_scheduler with no such priority", qnx_scheduler(0, child, -1, 100, 0), EINVAL);
+    kill(child, SIGKILL);
+    ended(child);
+    check_fails("qnx_scheduler of nobody", qnx_scheduler(0, child, -1, 5, 0), ESRCH);
 
     up = setprio(0, was + 1) == was;
     if (up) {

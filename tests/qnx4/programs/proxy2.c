@@ -91,6 +91,28 @@ static void gone_with_whom_it_is_for()
     check_fails("Trigger when it is dead", Trigger(proxy), ESRCH);
 }
 
+/* Waits for a proxy that is detached meanwhile, by whom attached it. */
+static void waits_in_vain(long unused)
+{
+    pid_t proxy, parent = getppid();
+
+    check("Receive of the proxy's id", Receive(parent, &proxy, sizeof(proxy)), parent);
+    check("Reply", Reply(parent, 0, 0), 0);
+    check_fails("Receive of a proxy that goes away", Receive(proxy, 0, 0), ESRCH);
+}
+
+static void gone_while_waited_for()
+{
+    pid_t child = start(waits_in_vain, 0), proxy;
+
+    until(child, STATE_RECEIVE_BLOCKED);
+    proxy = qnx_proxy_attach(child, 0, 0, -1);
+    check("Send of the id", Send(child, &proxy, 0, sizeof(proxy), 0), 0);
+    until_on(child, STATE_RECEIVE_BLOCKED, proxy);
+    check("qnx_proxy_detach", qnx_proxy_detach(proxy), 0);
+    good_end(child);
+}
+
 /* A handler that wakes the main loop by a proxy: nothing is lost that way. */
 static void on_alarm(signo)
 int signo;
@@ -200,6 +222,7 @@ main()
     for_another(1);
     gone_with_its_owner();
     gone_with_whom_it_is_for();
+    gone_while_waited_for();
     from_a_handler();
     one_queue();
     by_forty();

@@ -51,7 +51,7 @@ static void with_a_proxy()
 {
     pid_t proxy = qnx_proxy_attach(0, "tick", 5, -1);
     timer_t id = create(-proxy), second;
-    struct itimerspec left;
+    struct itimerspec left, when;
     char msg[5];
     long began;
     int i;
@@ -73,11 +73,29 @@ static void with_a_proxy()
         if (Receive(proxy, 0, 0) != proxy)
             break;
     check("ten times", i, 10);
+    check("timer_getoverrun", timer_getoverrun(id), 0);
     check("timer_gettime", timer_gettime(id, &left), 0);
     check("the interval", left.it_interval.tv_nsec, 5000000);
     check("timer_settime to 0 stops it", run(id, 0L, 0L), 0);
     while (Creceive(proxy, 0, 0) == proxy)
         ;
+
+    clock_gettime(CLOCK_REALTIME, &when.it_value);
+    when.it_value.tv_nsec += 30000000L;
+    if (when.it_value.tv_nsec >= 1000000000L) {
+        ++when.it_value.tv_sec;
+        when.it_value.tv_nsec -= 1000000000L;
+    }
+    when.it_interval.tv_sec = when.it_interval.tv_nsec = 0;
+    began = now();
+    check("timer_settime with TIMER_ABSTIME", timer_settime(id, TIMER_ABSTIME, &when, 0), 0);
+    check("Receive of the proxy", Receive(0, 0, 0), proxy);
+    check("at that time", now() - began >= 29, 1);
+    check("timer_settime", run(id, 3600000L, 2000L), 0);
+    memset(&when, 0, sizeof(when));
+    check("timer_settime that tells what was left", timer_settime(id, 0, &when, &left), 0);
+    check("nearly an hour", left.it_value.tv_sec > 3500 && left.it_value.tv_sec <= 3600, 1);
+    check("the interval", left.it_interval.tv_sec, 2);
 
     /* Two timers, one proxy; the later one is stopped in time. */
     second = create(-proxy);
@@ -94,8 +112,8 @@ static void with_a_proxy()
     check("qnx_proxy_detach", qnx_proxy_detach(proxy), 0);
     check("timer_settime", run(id, 1L, 0L), 0);
     do
-        check("timer_gettime", timer_gettime(id, &left), 0);
-    while (left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0);
+        usleep(500);
+    while (timer_gettime(id, &left) == 0 && (left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0));
     check_fails("nothing comes", Creceive(0, 0, 0), ENOMSG);
     check("timer_delete", timer_delete(id), 0);
 }
@@ -166,6 +184,7 @@ main()
     bad.it_value.tv_nsec = 1000000000L;
     check_fails("timer_settime with too many nanoseconds", timer_settime(id, 0, &bad, 0), EINVAL);
     check("timer_delete", timer_delete(id), 0);
+    check_fails("timer_getoverrun of none", timer_getoverrun(12345), EINVAL);
     check_fails("timer_delete of none", timer_delete(12345), EINVAL);
     id = create(0);
     check("timer_create of the sleep type", id > 0, 1);
