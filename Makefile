@@ -82,7 +82,8 @@ ifneq ($(M32),)
 endif
 	@$(if $(M32),CC='$(CC) -m32') $(RUN) .ci/configure build/install$(M32:%=-m32) -Dextension=false \
 	    --prefix "$$(realpath -ms -- '$(PREFIX)')" --libdir '$(LIBDIR)'
-	$(RUN) meson install -C build/install$(M32:%=-m32) --quiet $(if $(DESTDIR),--destdir "$$(realpath -ms -- '$(DESTDIR)')")
+	$(RUN) meson install -C build/install$(M32:%=-m32) --quiet \
+	    $(if $(DESTDIR),--destdir "$$(realpath -ms -- '$(DESTDIR)')")
 
 clean: ## remove .venv and all that was built
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

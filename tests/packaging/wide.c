@@ -1,6 +1,7 @@
 /*
  * wide: a server that looks at each message from all sides. wide PID: its client. Built with 32 and with 64 bits, which
- * must not be able to tell each other's. The message says what to do; the bytes of both directions are known beforehand.
+ * must not be able to tell each other's. The message says what to do; the bytes of both directions are known
+ * beforehand.
  */
 #include <errno.h>
 #include <stdint.h>

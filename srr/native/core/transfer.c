@@ -171,7 +171,8 @@ static ssize_t vm(__typeof__(process_vm_readv) *call, const struct remote *remot
     for (int i = 0; i < count; i++)
         n += cut(local[i], &here, &left, &ours[n]);
     for (int i = 0; i < remote->count; i++)
-        m += cut((struct iovec){(void *)remote->parts[i].address, remote->parts[i].length}, &there, &length, &theirs[m]);
+        m += cut((struct iovec){(void *)remote->parts[i].address, remote->parts[i].length}, &there, &length,
+                 &theirs[m]);
     return call(remote->tid, ours, n, theirs, m, 0);
 }
 
@@ -190,9 +191,9 @@ static ssize_t write_theirs(const struct remote *remote, uint64_t there, const s
 #else
 
 /*
- * A process of 32 bits can't name the addresses of one of 64 to process_vm_readv(). It can to /proc/<tid>/mem, which the
- * kernel opens for whom it lets call process_vm_writev(). It copies twice, and it writes also where the other side
- * may only read: into that side's own private copy, which harms nobody else.
+ * A process of 32 bits can't name the addresses of one of 64 to process_vm_readv(). It can to /proc/<tid>/mem, which
+ * the kernel opens for whom it lets call process_vm_writev(). It copies twice, and it also reaches pages that the other
+ * side has closed to itself (mprotect), in that side's own private copy: no EDSTFAULT there, and harm to nobody else.
  */
 static ssize_t through_file(bool write, const struct remote *remote, uint64_t there, const struct iovec *local,
                             int count, uint64_t here, uint64_t length)

@@ -1,9 +1,9 @@
 /*
  * device.c - Send, Receive and Reply as requests of a device: see srr/device.h.
  *
- * A driver finds out bad addresses by an exception table. For the structure and for paths the kernel is asked here to make
- * the pages present, which it refuses for those that aren't the program's to use. For messages libsrr catches the
- * faults: the program's handlers are wrapped (../qnx4/signals.c), which also makes EINTR exact.
+ * A driver finds out bad addresses by an exception table. For the structure and for paths the kernel is asked here to
+ * make the pages present, which it refuses for those that aren't the program's to use. For messages libsrr catches
+ * the faults: the program's handlers are wrapped (../qnx4/signals.c), which also makes EINTR exact.
  */
 #define _GNU_SOURCE
 #include "device.h"

@@ -1,7 +1,7 @@
 /*
  * preload.c - open() and ioctl() of a program that knows /dev/srr; everything else goes to libc as it came.
  *
- * The descriptor is that of an empty, sealed memfd, known by its name. So nothing is remembered about it here: the kernel
+ * The descriptor is that of an empty, sealed memfd, known by its name. So no numbers are remembered here: the kernel
  * copies it at dup() and fork(), keeps it at exec() and frees its number at close(), and another thread's, another
  * image's or a received descriptor is known like our own.
  */
@@ -66,7 +66,8 @@ static int open_device(int flags)
     return fd;
 }
 
-/* The name costs ten times what fstat() does: asked once, then the file is known by its number. All memfds are on one device. */
+/* The name costs ten times what fstat() does: asked for once, then the file is known by its number. All memfds are on
+ * one device, so two threads that store different ones here do no harm. */
 static bool is_device(int fd)
 {
     static _Atomic dev_t known_device;

@@ -10,26 +10,30 @@
  *
  *     LD_PRELOAD=$(pkg-config --variable=preload srr-device) ./program
  *
- * or linked with it: cc program.c $(pkg-config --cflags --libs srr-device). Programs of the device, of srr.h, of QNX4's
- * calls and of Python are one another's clients and servers.
+ * or linked with it: cc program.c $(pkg-config --cflags --libs srr-device). Not if the program is linked statically.
+ * Programs of the device, of srr.h, of QNX4's calls and of Python are one another's clients and servers.
  *
- * The descriptor is a real one: dup(), fork(), exec() without O_CLOEXEC, passing it on and close() do what they do to any.
- * Any number of processes may have it open; which one it is does not matter, the process is who sends and receives. It has
- * no data: read() returns 0, write() fails with EPERM, poll() says ready at once. What fopen() and stat() see is libc's
- * business: there is no such file. Another request than the three: ENOTTY, as for any descriptor that does not know it.
+ * The descriptor is a real one: dup(), fork(), exec() without O_CLOEXEC, passing it on and close() do what they do to
+ * any. Any number of processes may have it open; which one it is does not matter, the process is who sends and
+ * receives. It has no data: read() returns 0, write() fails with EPERM, poll() says ready at once. What fopen() and
+ * stat() see is libc's business: there is no such file. Another request than the three fails with ENOTTY.
  *
- * The structures are those that Ian Zagorskih described when he asked for this device on NetBSD's mailing list
- * tech-kern in June 2004; their members are in his order. Sizes are bytes. What is copied is the smaller of what
- * one side has and the other has room for, silently, in both directions; 0 bytes with a null pointer are allowed.
+ * Source: Ian Zagorskih, "Re: direct copy() between two proc address spaces", NetBSD's mailing list tech-kern,
+ * 20 June 2004, proposes such a device. struct srr_send is his; the other two have the members of it that
+ * they need, in the same order. The requests' numbers are ours.
  *
- * Each request returns 0, never a length, and changes nothing in its structure but the pid of a Receive, so that a structure can be
- * used again and again: a driver's ioctl on NetBSD could return nothing but success or an errno, and QNX4's Send says 0 as well. Who
- * needs the length sends it in the message. On failure -1 and errno; to all: EFAULT, the structure or a buffer is not
- * in this process's memory; EBADF, ENOTTY, not this device; EMFILE, ENFILE, ENOMEM, no descriptor or memory for this process's
- * rows of the waiting table, on its first request. (A bad address of the structure itself is a fault, SIGSEGV, before Linux 5.14.)
+ * Sizes are bytes. What is copied is the smaller of what one side has and the other has room for, silently, in both
+ * directions; 0 bytes with a null pointer are allowed. Each request returns 0, never a length, and changes
+ * nothing in its structure but the pid of a Receive, so that a structure can be used again and again. A driver's ioctl
+ * on NetBSD could return nothing but success or an errno, and QNX4's Send says 0 as well: who needs the length sends
+ * it in the message.
  *
- * The library wraps the program's signal handlers, as libsrr-qnx4 does: a request that blocks ends with EINTR whenever a
- * handler has run since the call, however shortly before the blocking, whatever SA_RESTART says.
+ * On failure -1 and errno. To all: EFAULT, the structure or a buffer is not in this process's memory; EBADF, ENOTTY,
+ * it is not this device; EMFILE, ENFILE, ENOMEM, no descriptor or memory for this process's rows of the waiting table,
+ * on its first request. (Before Linux 5.14 a bad address of the structure itself is a fault, SIGSEGV.)
+ *
+ * The library wraps the program's signal handlers, as libsrr-qnx4 does: a request that blocks ends with EINTR
+ * whenever a handler has run since the call, however shortly before the blocking, whatever SA_RESTART says.
  */
 #ifndef SRR_DEVICE_H
 #define SRR_DEVICE_H
