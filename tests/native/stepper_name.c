@@ -22,8 +22,16 @@ struct found {
     pid_t x_pid;
 };
 
-static int note_name(void *arg, pid_t pid, const char *name)
+/* 0, without the name's number. */
+static int attach(const char *name)
 {
+    int r = srr_name_attach(name);
+    return r < 0 ? r : 0;
+}
+
+static int note_name(void *arg, int id, pid_t pid, const char *name)
+{
+    (void)id;
     struct found *found = arg;
     if (strcmp(name, X) == 0) {
         found->x++;
@@ -38,7 +46,7 @@ static void leave_names(void)
 {
     pid_t player = spawn();
     if (player == 0)
-        _exit(srr_name_attach(X) != 0 || srr_name_attach(Y) != 0);
+        _exit(attach(X) != 0 || attach(Y) != 0);
     int status;
     while (waitpid(player, &status, 0) < 0 && errno == EINTR)
         ;
@@ -51,7 +59,7 @@ static pid_t spawn_holder(void)
     if (player != 0)
         return player;
     trace_begin();
-    board->name_result[HOLDER_ATTACH] = srr_name_attach(X);
+    board->name_result[HOLDER_ATTACH] = attach(X);
     int r = srr_name_list(0, note_name, &found);
     board->name_result[HOLDER_DETACH] = srr_name_detach(X);
     trace_end();
@@ -69,7 +77,7 @@ static pid_t spawn_next(bool must)
     pid_t player = spawn();
     if (player != 0)
         return player;
-    int attached = srr_name_attach(X);
+    int attached = attach(X);
     board->name_result[NEXT_ATTACH] = attached;
     if (must) {
         pid_t at = srr_name_locate(X, NULL);
@@ -79,7 +87,7 @@ static pid_t spawn_next(bool must)
                      listed, found.x, found.y);
         int detached = srr_name_detach(X);
         at = srr_name_locate(X, NULL);
-        if (detached != 0 || at != -ESRCH || srr_name_attach(Y) != 0 || srr_name_detach(Y) != 0)
+        if (detached != 0 || at != -ESRCH || attach(Y) != 0 || srr_name_detach(Y) != 0)
             complain("detach %d, located %d", detached, at);
     }
     board->ends[1].ended = true;

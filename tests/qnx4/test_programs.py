@@ -12,20 +12,20 @@ HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "srr" / "native"
 SYS = ("kernel", "sendmx", "proxy", "name", "vc", "psinfo", "sched", "fd")
 PROGRAMS = sorted((HERE / "programs").glob("*.c"))
-#: QNX4's compiler packed structures, and its programs were of 32 bits.
-VARIANTS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "plain": (64, ()),
-    "packed": (64, ("-fpack-struct=1",)),
-    "32bit": (32, ()),
-    "32bit-packed": (32, ("-fpack-struct=1",)),
+#: Bits, whether static, flags. QNX4's compiler packed structures, and its programs were of 32 bits.
+VARIANTS: dict[str, tuple[int, bool, tuple[str, ...]]] = {
+    "plain": (64, False, ()),
+    "packed": (64, False, ("-fpack-struct=1",)),
+    "static": (64, True, ()),
+    "32bit-packed": (32, False, ("-fpack-struct=1",)),
 }
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("source", PROGRAMS, ids=[source.stem for source in PROGRAMS])
 def test_runs(workshop: Workshop, names: Path, source: Path, variant: str) -> None:
-    bits, flags = VARIANTS[variant]
-    ended = run(workshop.program(source, bits, *flags), names)
+    bits, static, flags = VARIANTS[variant]
+    ended = run(workshop.program(source, *flags, bits=bits, static=static), names)
     assert ended.status == 0 and not ended.other and ended.passed, f"{source.name}, {variant}: {ended}"
 
 
@@ -85,7 +85,7 @@ def test_a_failed_check_is_seen(
 ) -> None:
     source = tmp_path / "broken.c"
     source.write_text(BROKEN.format(old=HERE / "old.h", child=child, parent=parent))
-    ended = run(workshop.program(source, 64), names)
+    ended = run(workshop.program(source), names)
     if seen is None:
         assert ended.status == 0
     else:

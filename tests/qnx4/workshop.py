@@ -71,9 +71,9 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def program(self, source: Path, bits: int, *flags: str) -> Path:
-        made = self.folder / "-".join([source.stem, str(bits), *flags])
-        return installed(bits).compile(source, made, "srr-qnx4", "-std=gnu89", *OLD, *flags)
+    def program(self, source: Path, *flags: str, bits: int = 64, static: bool = False) -> Path:
+        made = self.folder / source.stem
+        return installed(bits).compile(source, made, "srr-qnx4", "-std=gnu89", *OLD, *flags, static=static)
 
     def read(self, source: Path, compiler: str, standard: str) -> subprocess.CompletedProcess[str]:
         """What the compiler says about it."""

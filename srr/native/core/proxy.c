@@ -38,6 +38,7 @@ struct parked {
     a32 tid;
     _Atomic(a32 *) id; /* NULL: not decided yet */
 };
+#define PARK_STACK ((size_t)PTHREAD_STACK_MIN + 16 * PAGE)
 static a32 nowhere;    /* for a thread that is not needed after all: it holds no tid */
 
 static void *park(void *arg)
@@ -67,7 +68,7 @@ static int make_parked(struct parked **ret_parked)
     sigfillset(&all);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, 16 * PAGE > PTHREAD_STACK_MIN ? 16 * PAGE : (size_t)PTHREAD_STACK_MIN);
+    pthread_attr_setstacksize(&attr, PARK_STACK);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's handlers are not for this thread */
     int r = pthread_create(&thread, &attr, park, parked);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -156,13 +156,6 @@ static void bury(pid_t pid, int fd)
     announce(pid, death);
 }
 
-/* What the kernel sends through the connector. */
-struct __attribute__((packed, aligned(NLMSG_ALIGNTO))) order {
-    struct nlmsghdr netlink;
-    struct cn_msg connector;
-    enum proc_cn_mcast_op what;
-};
-
 /* One event, into `ret_event`. False: there is none, or it is nonsense. */
 static bool read_event(int news, struct proc_event *ret_event)
 {
@@ -180,18 +173,23 @@ static bool read_event(int news, struct proc_event *ret_event)
 static int listen_to_kernel(void)
 {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-    struct order order = {.netlink = {.nlmsg_len = sizeof order, .nlmsg_type = NLMSG_DONE},
-                          .connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof order.what},
-                          .what = PROC_CN_MCAST_LISTEN};
+    const enum proc_cn_mcast_op what = PROC_CN_MCAST_LISTEN;
+    char order[NLMSG_HDRLEN + sizeof(struct cn_msg) + sizeof what];
+    struct nlmsghdr netlink = {.nlmsg_len = sizeof order, .nlmsg_type = NLMSG_DONE};
+    struct cn_msg connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof what};
     struct proc_event event;
     int size = 1 << 20;
+    memset(order, 0, sizeof order);
+    memcpy(order, &netlink, sizeof netlink);
+    memcpy(order + NLMSG_HDRLEN, &connector, sizeof connector);
+    memcpy(order + NLMSG_HDRLEN + sizeof connector, &what, sizeof what);
     int news = socket(PF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
     struct pollfd p = {.fd = news, .events = POLLIN};
     if (news < 0)
         return -1;
     setsockopt(news, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     /* The kernel confirms at once: an event of no kind. */
-    if (bind(news, (struct sockaddr *)&address, sizeof address) == 0 && send(news, &order, sizeof order, 0) >= 0 &&
+    if (bind(news, (struct sockaddr *)&address, sizeof address) == 0 && send(news, order, sizeof order, 0) >= 0 &&
         poll(&p, 1, SCAN_MS) == 1 && read_event(news, &event))
         return news;
     close(news);

@@ -123,7 +123,7 @@ PUBLIC int srr_qnx4_timer_delete(int timer)
 }
 
 /* 32-bit programs have two of each; glibc's struct itimerspec is the one of `long` unless asked for more. */
-#if defined SYS_timer_settime64 && _TIME_BITS == 64
+#if defined SYS_timer_settime64 && defined _TIME_BITS && _TIME_BITS == 64
 #define SETTIME SYS_timer_settime64
 #define GETTIME SYS_timer_gettime64
 #else
