@@ -34,7 +34,10 @@ uint32_t proxy_data(struct receiver *r, const struct queued *q, char data[PROXY_
     return nbytes;
 }
 
-/* Several triggers that wait are one after the other at the end of the queue, so that no proxy keeps others away. */
+/*
+ * Of several triggers that wait only the first one's arrival is known. The next one is taken to have come right after it: true for
+ * triggers in a row, and between others it waits its turn.
+ */
 bool proxy_take(struct receiver *r, struct queued *q)
 {
     uint32_t index = (uint32_t)(q - r->proxies);
@@ -44,8 +47,7 @@ bool proxy_take(struct receiver *r, struct queued *q)
     do {
         if (proxy_generation(word) % 2 == 0 || proxy_count(word) == 0 || atomic_load(&proxy->id) != (uint32_t)q->from)
             return false; /* detached since */
-        uint32_t arrival = proxy_count(word) > 1 ? atomic_fetch_add(&r->port->arrivals, 1) : 0;
-        less = proxy_word(proxy_generation(word), proxy_count(word) - 1, arrival);
+        less = proxy_word(proxy_generation(word), proxy_count(word) - 1, (uint32_t)word + 1);
     } while (!atomic_compare_exchange_strong(&proxy->word, &word, less));
     proxy_arrived(r, index);
     return true;

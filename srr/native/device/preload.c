@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../qnx4/signals.h"
 #include "device.h"
 #include "srr/device.h"
 
@@ -186,6 +187,7 @@ PUBLIC int srr_device_ioctl(unsigned long request, void *argument)
 /* Before any handler can run, and where a program has called libc's functions at other places first. */
 __attribute__((constructor)) static void look_up(void)
 {
+    signals_take_over();
     get_open(), get_open64(), get_openat(), get_openat64();
     get___open_2(), get___open64_2(), get___openat_2(), get___openat64_2();
     get_ioctl();

@@ -23,6 +23,16 @@ static PyMethodDef methods[] = {
     {"runtime_dir", native_runtime_dir, METH_NOARGS, NULL},
     {"look", native_look, METH_VARARGS, NULL},
     {"facts", native_facts, METH_NOARGS, NULL},
+    {"relay", native_relay, METH_VARARGS, NULL},
+    {"proxy_attach", native_proxy_attach, METH_VARARGS, NULL},
+    {"proxy_detach", native_proxy_detach, METH_VARARGS, NULL},
+    {"trigger", native_trigger, METH_VARARGS, NULL},
+    {"proxy_look", native_proxy_look, METH_VARARGS, NULL},
+    {"proxy_list", native_proxy_list, METH_VARARGS, NULL},
+    {"notify", native_notify, METH_VARARGS, NULL},
+    {"flags", native_flags, METH_VARARGS, NULL},
+    {"priority", native_priority, METH_VARARGS, NULL},
+    {"set_priority", native_set_priority, METH_VARARGS, NULL},
     {"raise_with", native_raise_with, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -30,7 +40,7 @@ static PyMethodDef methods[] = {
 static int fill_module(PyObject *module)
 {
     PyObject *lanes = Py_BuildValue("(ssssss)", "-", "inline", "direct", "window", "borrowed", "helper");
-    PyObject *blocked = Py_BuildValue("(ssss)", "-", "SEND", "RECEIVE", "REPLY");
+    PyObject *blocked = Py_BuildValue("(sssss)", "-", "SEND", "RECEIVE", "REPLY", "SIGNAL");
     int r = lanes && blocked && prepare_sending() == 0 ? 0 : -1;
     if (r == 0)
         r = PyModule_AddObjectRef(module, "LANES", lanes);
@@ -43,6 +53,7 @@ static int fill_module(PyObject *module)
         PyModule_AddIntConstant(module, "REPLY_TRUNCATED", SRR_REPLY_TRUNCATED) < 0 ||
         PyModule_AddIntConstant(module, "BY_SERVER", SRR_BY_SERVER) < 0 ||
         PyModule_AddIntConstant(module, "NAME_MAX", SRR_NAME_MAX) < 0 ||
+        PyModule_AddIntConstant(module, "PROXY_MAX", SRR_PROXY_MAX) < 0 ||
         PyModule_AddIntConstant(module, "EDSTFAULT", SRR_EDSTFAULT) < 0)
         return -1;
     return 0;

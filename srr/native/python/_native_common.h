@@ -6,6 +6,7 @@
  *   _native_send.c     Send
  *   _native_receive.c  Receive, Reply, Readmsg, Writemsg
  *   _native_names.c    names, looking at processes, facts
+ *   _native_qnx4.c     Relay, proxies, notices, flags, priorities
  */
 #ifndef SRR_NATIVE_COMMON_H
 #define SRR_NATIVE_COMMON_H
@@ -53,6 +54,16 @@ PyObject *native_name_list(PyObject *module, PyObject *args);
 PyObject *native_runtime_dir(PyObject *module, PyObject *args);
 PyObject *native_look(PyObject *module, PyObject *args);
 PyObject *native_facts(PyObject *module, PyObject *args);
+PyObject *native_relay(PyObject *module, PyObject *args);
+PyObject *native_proxy_attach(PyObject *module, PyObject *args);
+PyObject *native_proxy_detach(PyObject *module, PyObject *args);
+PyObject *native_trigger(PyObject *module, PyObject *args);
+PyObject *native_proxy_look(PyObject *module, PyObject *args);
+PyObject *native_proxy_list(PyObject *module, PyObject *args);
+PyObject *native_notify(PyObject *module, PyObject *args);
+PyObject *native_flags(PyObject *module, PyObject *args);
+PyObject *native_priority(PyObject *module, PyObject *args);
+PyObject *native_set_priority(PyObject *module, PyObject *args);
 PyObject *native_raise_with(PyObject *module, PyObject *args);
 
 /* Once, when the module is loaded. */

@@ -25,7 +25,7 @@ PyObject *native_name_attach(PyObject *module, PyObject *args)
     int r = name ? srr_name_attach(name) : 0;
     if (!name || r < 0)
         return name ? fail("name", r, 0, 0) : NULL;
-    Py_RETURN_NONE;
+    return PyLong_FromLong(r);
 }
 
 PyObject *native_name_detach(PyObject *module, PyObject *args)
@@ -60,8 +60,7 @@ PyObject *native_name_locate(PyObject *module, PyObject *args)
 
 static int append_name(void *list, int id, pid_t pid, const char *name)
 {
-    (void)id;
-    PyObject *item = Py_BuildValue("iy", (int)pid, name);
+    PyObject *item = Py_BuildValue("iiy", id, (int)pid, name);
     int r = item ? PyList_Append(list, item) : -1;
     Py_XDECREF(item);
     return r;
@@ -116,11 +115,11 @@ PyObject *native_look(PyObject *module, PyObject *args)
     free(thread);
     if (!threads)
         return NULL;
-    return Py_BuildValue("{sKsKsKsIsisLsIsN}", "sent", (unsigned long long)process.sent, "received",
+    return Py_BuildValue("{sKsKsKsIsisLsIsIsN}", "sent", (unsigned long long)process.sent, "received",
                          (unsigned long long)process.received, "healed", (unsigned long long)process.healed,
                          "receivers", process.receivers, "receive_from", (int)process.receive_from,
                          "receive_since_ns", (long long)process.receive_since_ns, "clients", process.clients,
-                         "threads", threads);
+                         "flags", process.flags, "threads", threads);
 }
 
 PyObject *native_facts(PyObject *module, PyObject *unused)

@@ -19,6 +19,8 @@
 
 #include <srr.h>
 
+#include "signals.h"
+
 #define PUBLIC __attribute__((visibility("default")))
 
 /* glibc's own, under the name by which it exports it for wrappers. */
@@ -231,8 +233,7 @@ static void wrap_default_actions(void)
 /* A handler's thread may hold the lock while another one forks. */
 static void after_fork(void) { pthread_mutex_init(&lock, NULL); }
 
-/* Before main(): what was inherited or installed by others is taken over. */
-__attribute__((constructor)) static void take_over(void)
+void signals_take_over(void)
 {
     struct sigaction now;
     pthread_atfork(NULL, NULL, after_fork);

@@ -109,6 +109,7 @@ static void send_blocked(int way)
     check("the handler has run once", handled, 1);
     good_end(child);
     close(gate[1]);
+    until(server, STATE_RECEIVE_BLOCKED);
     check("Send", Send(server, "2", 0, 1, 0), 0);
     good_end(server);
 }
