@@ -10,12 +10,14 @@
 Who may know whom (a test holds the code to it):
 
     cli  ──▶ client server names state errors      lazily, inside the subcommand
-    client server testing ──▶ names errors state ──▶ _native
+    client server proxy testing ──▶ names errors state ──▶ _native
+    qnx4, psinfo: QNX4's own spellings, on _native alone
     ──────────────────────────────────────────────── Python above, C below
     python/_native.c ──▶ srr.h only
-    send receive reply name look ──▶ table port ──▶ peer transfer wait ──▶ layout state
+    send receive reply relay proxy name look ──▶ table port ──▶ peer transfer wait ──▶ layout state
 """
 
+from srr import proxy
 from srr.client import ROOM, Connection, connect
 from srr.errors import (
     Failure,
@@ -29,8 +31,9 @@ from srr.errors import (
     WouldDeadlock,
 )
 from srr.names import attach, detach, locate, query
+from srr.proxy import Proxy, trigger
 from srr.server import LIMIT, Message, Port, listen
-from srr.state import Blocked, Lane
+from srr.state import Blocked, Flag, Kind, Lane
 
 __version__ = "0.1.0"
 
@@ -40,11 +43,14 @@ __all__ = [
     "Blocked",
     "Connection",
     "Failure",
+    "Flag",
     "Interrupted",
+    "Kind",
     "Lane",
     "Message",
     "NameInUse",
     "Port",
+    "Proxy",
     "Refused",
     "SenderGone",
     "ServerDied",
@@ -56,5 +62,7 @@ __all__ = [
     "detach",
     "listen",
     "locate",
+    "proxy",
     "query",
+    "trigger",
 ]

@@ -10,10 +10,13 @@ from typing import TypeAlias, TypedDict
 from typing_extensions import Buffer
 
 Buffers: TypeAlias = Buffer | Sequence[Buffer]
-#: id, nbytes, room, tid, pid, uid, lane
-Taken: TypeAlias = tuple[int, int, int, int, int, int, int]
+#: id, nbytes, room, tid, pid, uid, lane, kind
+Taken: TypeAlias = tuple[int, int, int, int, int, int, int, int]
 #: replied, stored, flags, message lane, reply lane
 Sent: TypeAlias = tuple[int, int, int, int, int]
+
+#: id, owner, count, priority
+ProxyView: TypeAlias = tuple[int, int, int, int]
 
 class Facts(TypedDict):
     layout_version: int
@@ -38,6 +41,7 @@ class ProcessView(TypedDict):
     receive_from: int
     receive_since_ns: int
     clients: int
+    flags: int
     threads: list[ThreadView]
 
 def send(pid: int, message: Buffers, room: int, timeout: float | None) -> tuple[bytes, Sent]: ...
@@ -49,13 +53,50 @@ def error(message: int, errno: int) -> None: ...
 def read(message: int, offset: int, nbytes: int) -> bytes: ...
 def read_into(message: int, offset: int, buffer: Buffers) -> int: ...
 def write(message: int, offset: int, data: Buffers) -> int: ...
-def name_attach(name: bytes) -> None: ...
+def name_attach(name: bytes) -> int:
+    """The name's number, which no other living name of this user has."""
+
 def name_detach(name: bytes) -> None: ...
 def name_locate(name: bytes, timeout: float | None) -> int: ...
-def name_list(pid: int) -> list[tuple[int, bytes]]: ...
+def name_list(pid: int) -> list[tuple[int, int, bytes]]:
+    """Number, holder and name of every living name; pid 0: everybody's."""
+
 def runtime_dir() -> str: ...
 def look(pid: int) -> ProcessView: ...
 def facts() -> Facts: ...
+def relay(message: int, target: int) -> None:
+    """Hand a REPLY-blocked sender over to process ``target``. Never blocks. ESRCH: the sender or the target is gone."""
+
+def proxy_attach(owner: int, data: Buffer, priority: int) -> int:
+    """The new proxy's id. ``owner`` 0: this process; at most PROXY_MAX bytes; ``priority`` 1 to 29, -1: the caller's.
+
+    ESRCH: no such owner; EACCES: another user's; EAGAIN: no thread or no place left, or it has no rows yet; EINVAL.
+    """
+
+def proxy_detach(proxy: int) -> None:
+    """ESRCH: no such proxy; EPERM: neither attached to nor by this process."""
+
+def trigger(proxy: int) -> int:
+    """The owner's pid. Never blocks. ESRCH: no such proxy; EACCES: another user's."""
+
+def proxy_look(proxy: int) -> ProxyView:
+    """What is known of a proxy. Fails as ``trigger`` does."""
+
+def proxy_list(owner: int) -> list[ProxyView]:
+    """The proxies that deliver to a process. Fails as ``look`` does."""
+
+def notify(about: int, data: Buffer) -> None:
+    """Put a notice (at most 64 bytes, else EINVAL) into this process's own queue, as though ``about`` had sent it."""
+
+def flags(bits: int, mask: int) -> tuple[int, int]:
+    """This process's flags before and after: ``(old & ~mask) | (bits & mask)``. ``mask`` 0 only asks."""
+
+def priority(tid: int) -> int:
+    """1 (lowest) to 29, as QNX4 counts; 0: the calling thread. ESRCH: no such thread."""
+
+def set_priority(tid: int, priority: int) -> int:
+    """The priority before. ESRCH; EINVAL: not 1 to 29; EPERM: the kernel does not let us."""
+
 def raise_with(failure: Callable[[str, int, int, int], BaseException]) -> None: ...
 
 LANES: tuple[str, ...]
@@ -65,4 +106,5 @@ MESSAGE_TRUNCATED: int
 REPLY_TRUNCATED: int
 BY_SERVER: int
 NAME_MAX: int
+PROXY_MAX: int
 EDSTFAULT: int

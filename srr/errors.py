@@ -14,7 +14,7 @@ from srr import _native
 class Failure(OSError):
     """A Send, Receive or Reply that failed. Also an instance of OSError's own subclass for its errno.
 
-    ``verb``       the call: ``"send"``, ``"receive"``, ``"reply"``, ``"read"``, ``"write"``, ``"name"`` ...
+    ``verb``       the call: ``"send"``, ``"receive"``, ``"reply"``, ``"read"``, ``"write"``, ``"name"``, ``"trigger"`` ...
     ``pid``        the other process (0: none in particular)
     ``received``   True when the other side had taken the request: it is in doubt whether it acted on it
     ``by_server``  True when the failure is the server's own answer (``message.error``)
@@ -32,7 +32,7 @@ class Failure(OSError):
 
 
 class ServerDied(Failure, ProcessLookupError):
-    """The process does not exist, died, or became another program. Locate its successor."""
+    """The process, or proxy, does not exist, died, or became another program. Locate its successor."""
 
 
 class TimedOut(Failure, TimeoutError):
@@ -52,7 +52,10 @@ class WouldDeadlock(Failure):
 
 
 class SenderGone(Failure, ProcessLookupError):
-    """The sender died, gave up waiting, or has its reply already. The server may drop the message."""
+    """The sender died, gave up waiting, or has its reply already, or there never was one (a proxy's message).
+
+    The server may drop the message.
+    """
 
 
 class Truncated(Failure):
@@ -104,6 +107,40 @@ _ANSWERING = {
     _native.EDSTFAULT: (Failure, "the sender's own buffer is not in its memory; its Send fails with EFAULT"),
 }
 
+_RELAYING = {
+    **_ANSWERING,
+    _errno.ESRCH: (ServerDied, "there is no such process to hand the sender to; the message is still to be answered"),
+}
+
+_NO_PROXY = (ServerDied, "there is no such proxy, or it went with its owner or with the process that attached it")
+
+_PROXY_ATTACHING = {
+    _errno.ESRCH: (ServerDied, "there is no such process to deliver to"),
+    _errno.EACCES: (Refused, "it belongs to another user, or the kernel hides one from the other"),
+    _errno.EAGAIN: (
+        Failure,
+        "it has not used srr yet (let it receive once), it has 256 proxies, this process attached 256, or no thread "
+        "could be started; detach some",
+    ),
+    _errno.EINVAL: (Failure, "a priority is 1 (lowest) to 29, or None: this thread's"),
+}
+
+_PROXY_DETACHING = {
+    _errno.ESRCH: _NO_PROXY,
+    _errno.EPERM: (Refused, "it is neither attached to this process nor by it; only these two may detach a proxy"),
+}
+
+_TRIGGERING = {
+    _errno.ESRCH: _NO_PROXY,
+    _errno.EACCES: (Refused, "it belongs to another user, or the kernel hides one from the other"),
+}
+
+_RANKING = {
+    _errno.ESRCH: (ServerDied, "there is no such process or thread"),
+    _errno.EPERM: (Refused, "the kernel does not let this process; raise RLIMIT_NICE or RLIMIT_RTPRIO"),
+    _errno.EINVAL: (Failure, "a priority is 1 (lowest) to 29"),
+}
+
 _NAMING = {
     _errno.EBUSY: (NameInUse, "a living process holds this name; `srr names` shows which"),
     _errno.ESRCH: (ServerDied, "nobody holds this name; `srr names` lists those that are held"),
@@ -121,9 +158,19 @@ _VERBS: dict[str, dict[int, tuple[type[Failure], str]]] = {
     "error": _ANSWERING,
     "read": _ANSWERING,
     "write": _ANSWERING,
+    "relay": _RELAYING,
+    "proxy_attach": _PROXY_ATTACHING,
+    "proxy_detach": _PROXY_DETACHING,
+    "proxy_look": _TRIGGERING,
+    "trigger": _TRIGGERING,
+    "priority": _RANKING,
+    "notify": {_errno.EINVAL: (Failure, "a notice has at most 64 bytes, and is about a process")},
     "name": _NAMING,
     "look": {_errno.EACCES: (Refused, "it belongs to another user, or the kernel hides it")},
 }
+
+#: The calls whose ``pid`` is a proxy's id.
+_OF_PROXIES = frozenset({"proxy_detach", "proxy_look", "trigger"})
 
 _by_errno: dict[int, type[Failure]] = {}
 
@@ -148,7 +195,8 @@ def failure(verb: str, error: int, pid: int, flags: int) -> Failure:
             doubt = "after it was received, so it is in doubt" if received else "before it was received: safe to repeat"
             why = f"the Send to process {pid} failed ({doubt}): {why}"
         elif pid:
-            why = f"{verb}, process {pid}: {why}"
+            whose = "proxy" if verb in _OF_PROXIES else "process"
+            why = f"{verb}, {whose} {pid}: {why}"
         elif verb != "name":
             why = f"{verb}: {why}"
     exception = cls(error, why)

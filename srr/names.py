@@ -37,7 +37,7 @@ def locate(name: str, timeout: float | None = 0.0) -> int:
 
 def query(pid: int = 0) -> list[tuple[str, int]]:
     """Every living name of this user with its holder's pid, sorted; with ``pid``, only that process's."""
-    return sorted((os.fsdecode(name), holder) for holder, name in _native.name_list(pid))
+    return sorted((os.fsdecode(name), holder) for _, holder, name in _native.name_list(pid))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from srr import _native, names
 from srr.errors import Failure, Refused
-from srr.state import Blocked
+from srr.state import Blocked, Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Process:
     clients: int
     #: Threads RECEIVE-blocked.
     receivers: int
+    #: How it receives: ``Port.flags``.
+    flags: Flag
     #: Its SEND- and REPLY-blocked threads, then one entry for its receivers if there are any. Empty: it runs.
     blocked: tuple[Thread, ...]
 
@@ -171,5 +173,6 @@ def _process(pid: int, runs: str, held: tuple[str, ...]) -> Process:
         healed=view["healed"],
         clients=view["clients"],
         receivers=view["receivers"],
+        flags=Flag(view["flags"]),
         blocked=tuple(blocked),
     )

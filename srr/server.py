@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from srr import _native, names
 from srr.errors import SenderGone, TimedOut
-from srr.state import Lane
+from srr.state import Flag, Kind, Lane
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -27,6 +27,9 @@ class Message:
 
     ``bytes(message)`` and ``memoryview(message.data)`` are what was received. A message that is dropped without
     an answer ends its Send with ECONNABORTED, and warns.
+
+    Two kinds have no sender: ``message.proxy`` is a proxy's id, ``message.notice`` the pid that a system message is
+    about; both are None else. They need no answer, and ``reply`` and the like raise SenderGone.
     """
 
     __slots__ = ("_id", "_taken", "data")
@@ -49,12 +52,12 @@ class Message:
 
     @property
     def tid(self) -> int:
-        """The thread that is blocked."""
+        """The thread that is blocked. For a proxy its id, for a notice the pid that it is about."""
         return self._taken[3]
 
     @property
     def pid(self) -> int:
-        """The sender's process."""
+        """The sender's process. For a proxy this process, for a notice the process that it is about."""
         return self._taken[4]
 
     @property
@@ -68,8 +71,23 @@ class Message:
         return Lane(self._taken[6])
 
     @property
+    def kind(self) -> Kind:
+        """A message, a proxy's message, or a notice."""
+        return Kind(self._taken[7])
+
+    @property
+    def proxy(self) -> int | None:
+        """The id of the proxy that was triggered; None: it was no proxy."""
+        return self._taken[3] if self._taken[7] == Kind.PROXY else None
+
+    @property
+    def notice(self) -> int | None:
+        """The process that this system message is about; None: it is none."""
+        return self._taken[3] if self._taken[7] == Kind.NOTICE else None
+
+    @property
     def answered(self) -> bool:
-        """Reply or error was called."""
+        """Reply, error or relay was called, or there is nobody to answer."""
         return self._id == 0
 
     def reply(self, data: Buffers = b"") -> int:
@@ -79,9 +97,8 @@ class Message:
         """
         try:
             stored = _native.reply(self._id, data)
-        except SenderGone:
-            self._id = 0
-            raise
+        except SenderGone as gone:
+            raise self._nobody(gone) from None
         self._id = 0
         return stored
 
@@ -89,23 +106,47 @@ class Message:
         """End the Send with an errno (1 to 4095): the sender gets the OSError of that number."""
         try:
             _native.error(self._id, error)
-        except SenderGone:
-            self._id = 0
-            raise
+        except SenderGone as gone:
+            raise self._nobody(gone) from None
         self._id = 0
 
     def read(self, offset: int = 0, nbytes: int | None = None) -> bytes:
         """Bytes of the whole message from ``offset``, straight from the sender. QNX4's Readmsg."""
         rest = max(0, self.nbytes - offset)
-        return _native.read(self._id, offset, rest if nbytes is None else min(nbytes, rest))
+        try:
+            return _native.read(self._id, offset, rest if nbytes is None else min(nbytes, rest))
+        except SenderGone as gone:
+            raise self._nobody(gone) from None
 
     def read_into(self, buffer: Buffers, offset: int = 0) -> int:
         """The same into a buffer; returns the bytes read."""
-        return _native.read_into(self._id, offset, buffer)
+        try:
+            return _native.read_into(self._id, offset, buffer)
+        except SenderGone as gone:
+            raise self._nobody(gone) from None
 
     def write(self, offset: int, data: Buffers) -> int:
         """Write into the reply buffer at ``offset``; the sender stays blocked. QNX4's Writemsg."""
-        return _native.write(self._id, offset, data)
+        try:
+            return _native.write(self._id, offset, data)
+        except SenderGone as gone:
+            raise self._nobody(gone) from None
+
+    def relay(self, target: int) -> None:
+        """Hand the sender over to process ``target``: it receives the message as though it had been sent to it.
+
+        ``target`` must reply; this message is answered for us. What was written into the reply buffer stays there.
+        Never blocks. QNX4's Relay. ServerDied: there is no such process, and the message is still ours to answer.
+        """
+        try:
+            _native.relay(self._id, target)
+        except ServerDied:
+            try:
+                _native.read(self._id, 0, 0)  # which of the two is gone?
+            except SenderGone as gone:
+                raise self._nobody(gone) from None
+            raise
+        self._id = 0
 
     def __bytes__(self) -> bytes:
         return bytes(self.data)
@@ -131,7 +172,19 @@ class Message:
                 warnings.warn(f"a message from process {pid} (thread {tid}) was dropped unanswered", ResourceWarning, 2)
 
     def __repr__(self) -> str:
+        if self.kind is not Kind.MESSAGE:
+            return f"<srr.Message {self.nbytes} bytes, {self.kind.name.lower()} {self.tid}>"
         return f"<srr.Message {self.nbytes} bytes from {self.pid}{' answered' if self.answered else ''}>"
+
+    def _nobody(self, gone: SenderGone) -> SenderGone:
+        """What to raise when the sender is gone; there never was one of a proxy or a notice."""
+        self._id = 0
+        if self.kind is Kind.MESSAGE:
+            return gone
+        whose = f"proxy {self.tid}" if self.kind is Kind.PROXY else "the system"
+        never = SenderGone(gone.errno, f"{gone.verb}: this message came from {whose}: nobody awaits a reply, go on")
+        never.verb = gone.verb
+        return never
 
     def _end(self, code: int) -> bool:
         try:
@@ -142,7 +195,7 @@ class Message:
 
 
 class Port:
-    """Where this process Receives: one queue, in order of arrival, for all its threads.
+    """Where this process Receives: one queue, in order of arrival (or as ``flags`` say), for all its threads.
 
     Every process has this port from the start, named or not. ``with`` detaches the names at its end.
     """
@@ -161,6 +214,15 @@ class Port:
     def names(self) -> tuple[str, ...]:
         """The names attached through this object."""
         return tuple(self._names)
+
+    @property
+    def flags(self) -> Flag:
+        """How this process receives, by arrival if nothing is set: ``port.flags |= Flag.PRIORITY_REC``."""
+        return Flag(_native.flags(0, 0)[1])
+
+    @flags.setter
+    def flags(self, flags: int) -> None:
+        _native.flags(flags, 0xFFFFFFFF)
 
     def attach(self, name: str) -> None:
         """One more name. NameInUse if a living process holds it."""
@@ -182,7 +244,7 @@ class Port:
     ) -> Message:
         """Block until a message is here. QNX4's Receive.
 
-        ``sender``: only from that pid or tid, others stay queued. ``into``: a writable buffer, or a list of them,
+        ``sender``: only from that pid, tid or proxy, others stay queued. ``into``: a writable buffer, or a list of them,
         that takes the message's beginning; the rest stays readable by ``Message.read``. TimedOut after
         ``timeout`` seconds; Interrupted; ServerDied (ESRCH) if the named sender does not exist or dies.
         """

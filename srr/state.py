@@ -14,6 +14,7 @@ class Blocked(enum.IntEnum):
     SEND = 1
     RECEIVE = 2
     REPLY = 3
+    SIGNAL = 4
 
     def __str__(self) -> str:
         return _native.BLOCKED[self]
@@ -31,3 +32,27 @@ class Lane(enum.IntEnum):
 
     def __str__(self) -> str:
         return _native.LANES[self]
+
+
+class Kind(enum.IntEnum):
+    """What was received."""
+
+    #: Its sender awaits the reply.
+    MESSAGE = 0
+    #: A proxy was triggered; there is nobody to reply to.
+    PROXY = 1
+    #: A system message about a process: no reply of its own.
+    NOTICE = 2
+
+
+class Flag(enum.IntFlag):
+    """How this process receives: ``Port.flags``. QNX4's _PPF_ flags, those that have an effect here."""
+
+    #: By the priority that the senders have, then by arrival.
+    PRIORITY_REC = 0x10
+    #: The same, and the receiving thread takes the priority of the sender it has received from, or of a more urgent
+    #: one that is SEND-blocked on it, where it may return to a higher one (RLIMIT_NICE, CAP_SYS_NICE).
+    PRIORITY_FLOAT = 0x20
+    #: A signal for a client that is REPLY-blocked on us, and that uses QNX4's C interface, waits for our reply: the
+    #: client is SIGNAL-blocked, and we receive a notice.
+    SIGCATCH = 0x80

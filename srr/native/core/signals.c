@@ -110,6 +110,6 @@ void srr_fault_arrived(void)
 {
     if (thread_signals.copying) {
         thread_signals.copying = false;
-        _longjmp(thread_signals.fault_return, 1); /* the wrapper was installed with SA_NODEFER: nothing is blocked */
+        go_back(thread_signals.fault_return); /* the wrapper was installed with SA_NODEFER: nothing is blocked */
     }
 }

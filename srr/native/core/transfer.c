@@ -90,16 +90,20 @@ int64_t scatter(const struct iovec *parts, int count, const void *from, uint64_t
     return done;
 }
 
-/* Adds nothing to a byte: a write that changes nothing, also where another thread writes at the same time. */
-static void touch(void *address) { __atomic_fetch_add((char *)address, 0, __ATOMIC_RELAXED); }
-
+/*
+ * Writes that change nothing. The first byte is the call's own: nobody else writes it now, and a plain store will do, which is
+ * faster than a round trip's patience for an atomic one. What lies further on the reply may never reach, so another thread's
+ * write there must not be undone.
+ */
 MAY_FAULT void touch_pages(const struct iovec *parts, int count, uint64_t length)
 {
     for (int i = 0; i < count && length > 0; i++) {
         uint64_t n = parts[i].iov_len < length ? parts[i].iov_len : length;
         char *at = parts[i].iov_base, *end = at + n;
-        for (; at < end; at = (char *)(((uintptr_t)at & ~(uintptr_t)(PAGE - 1)) + PAGE))
-            touch(at); /* the first byte, and that of each further page */
+        if (n > 0)
+            *(volatile char *)at = *(volatile char *)at;
+        while ((at = (char *)(((uintptr_t)at & ~(uintptr_t)(PAGE - 1)) + PAGE)) < end)
+            __atomic_fetch_add(at, 0, __ATOMIC_RELAXED);
         length -= n;
     }
 }

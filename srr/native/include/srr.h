@@ -241,7 +241,9 @@ void srr_signals_release(void);
  * the process is, however it died. 1 to SRR_NAME_MAX bytes, any but 0. They are kept in the folder that
  * srr_runtime_dir() names. QNX4: qnx_name_attach, _detach, _locate, _query. Failures:
  *   -EBUSY      (attach) a living process holds the name
- *   -ESRCH      (locate) nobody does, in the time allowed; (detach) this process does not
+ *   -ESRCH      (locate) nobody does, and there is nothing to wait for; (detach) this process does not
+ *   -ETIMEDOUT, -EINTR  (locate, with `wait`) nobody attached it in time; a signal handler ran, or `look` said so
+ *   -EAGAIN     (attach) 4096 names are held already
  *   -EACCES     the folder is not this user's alone, so it is not trusted
  *   -ENAMETOOLONG
  * srr_name_locate returns the pid. With `wait` it waits until somebody attaches the name; without

@@ -41,6 +41,7 @@ extern int qnx_proxy_detach(pid_t proxy);
  * Returns it, or -1:
  *   ESRCH         there is no such proxy
  *   EHOSTUNREACH  nid is another node: there is none (ours)
+ *   EACCES        it is another user's (ours)
  */
 extern pid_t qnx_proxy_rem_attach(nid_t nid, pid_t proxy);
 

@@ -51,7 +51,7 @@ extern int qnx_vc_detach(pid_t vid);
 /*
  * A pid of this node for the process that has the name on node nid: its own. `length` does not matter. Does not
  * block. Returns it, or -1: ESRCH, nobody has the name; EINVAL, the name is empty or longer than 32 bytes;
- * EHOSTUNREACH, nid is another node.
+ * EHOSTUNREACH, nid is another node; EACCES, the folder of names is not trusted (<sys/name.h>; ours).
  */
 extern pid_t qnx_vc_name_attach(nid_t nid, unsigned length, char *name);
 
