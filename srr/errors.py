@@ -14,7 +14,7 @@ from srr import _native
 class Failure(OSError):
     """A Send, Receive or Reply that failed. Also an instance of OSError's own subclass for its errno.
 
-    ``verb``       the call: ``"send"``, ``"receive"``, ``"reply"``, ``"read"``, ``"write"``, ``"name"``, ``"trigger"`` ...
+    ``verb``       the call: ``"send"``, ``"receive"``, ``"reply"``, ``"read"``, ``"write"``, ``"name"`` ...
     ``pid``        the other process (0: none in particular)
     ``received``   True when the other side had taken the request: it is in doubt whether it acted on it
     ``by_server``  True when the failure is the server's own answer (``message.error``)

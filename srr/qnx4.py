@@ -33,6 +33,26 @@ if TYPE_CHECKING:
 
     Parts = Sequence[Buffer]
 
+# fmt: off
+#: All that is named as in QNX4, also what begins with an underscore: for ``from srr.qnx4 import *``.
+__all__ = [  # noqa: RUF022
+    "Creceive", "Creceivemx", "EBADFSYS", "ECTRLTERM", "EDSTFAULT", "EMORE", "ENO32BIT", "ENOLIC", "ENONDP",
+    "ENONETMAN", "ENONETQ", "ENOREMOTE", "ENOVPE", "EOK", "EVIDBUF2BIG", "EVIDBUF2SML", "MAX_MX_TAB", "PROC_PID",
+    "Readmsg", "Readmsgmx", "Receive", "Receivemx", "Relay", "Reply", "Replymx", "STATE_DEAD", "STATE_HELD",
+    "STATE_READY", "STATE_RECEIVE_BLOCKED", "STATE_REPLY_BLOCKED", "STATE_SEM_BLOCKED", "STATE_SEND_BLOCKED",
+    "STATE_SIGNAL_BLOCKED", "STATE_WAIT_BLOCKED", "Send", "Sendmx", "Trigger", "Writemsg", "Writemsgmx", "Yield",
+    "_PPF_32BIT", "_PPF_EXECING", "_PPF_FIXED", "_PPF_FLAT", "_PPF_FORKED", "_PPF_IMMORTAL", "_PPF_INFORM",
+    "_PPF_LOADING", "_PPF_MID", "_PPF_NOCLDSTOP", "_PPF_NOZOMBIE", "_PPF_PRIORITY_FLOAT", "_PPF_PRIORITY_REC",
+    "_PPF_RDOS", "_PPF_SERVER", "_PPF_SIGCATCH", "_PPF_SIGMASKALL", "_PPF_SLEADER", "_PPF_TERMING",
+    "_PPF_TO_BE_HELD", "_PPF_VID", "_PPF_VMID", "_PPF_WAS_32BIT", "_PPF_XIP", "_QNX_PROXY_SIZE_MAX", "_SYSMSG",
+    "_SYSMSG_SUBTYPE_DEATH", "_SYSMSG_SUBTYPE_SIGNAL", "_SYSMSG_SUBTYPE_SLIB", "_SYSMSG_SUBTYPE_TRACE",
+    "_SYSMSG_SUBTYPE_VERSION", "_VC_AT_FIRST", "_VC_AT_REM_ZOMBIE", "_VC_AT_SHARE", "_VC_MAX_NAME_LEN", "_nameinfo",
+    "_psinfo", "getnid", "getprio", "qnx_name_attach", "qnx_name_detach", "qnx_name_locate", "qnx_name_query",
+    "qnx_pflags", "qnx_proxy_attach", "qnx_proxy_detach", "qnx_proxy_rem_attach", "qnx_proxy_rem_detach",
+    "qnx_psinfo", "qnx_vc_attach", "qnx_vc_detach", "qnx_vc_name_attach", "setprio",
+]
+# fmt: on
+
 # <sys/sendmx.h>, <sys/proxy.h>, <sys/name.h>, <sys/vc.h>
 MAX_MX_TAB = 255
 _QNX_PROXY_SIZE_MAX = 100
@@ -379,7 +399,7 @@ def getnid() -> int:
 def qnx_pflags(bits: int, mask: int) -> tuple[int, int]:
     """Change our flags: new = (old & ~mask) | (bits & mask). Returns (old, new); mask 0 only asks.
 
-    EINVAL: mask names a flag that is shown only; ENOSYS: _PPF_INFORM (watch ``os.pidfd_open`` of the processes instead).
+    EINVAL: mask names a flag that is shown only; ENOSYS: _PPF_INFORM (poll what ``os.pidfd_open`` gives).
     """
     if mask & ~psinfo.PPF_CHANGEABLE:
         raise _failed(errno.EINVAL, f"these flags are shown only: {mask & ~psinfo.PPF_CHANGEABLE:#x}")
@@ -390,7 +410,10 @@ def qnx_pflags(bits: int, mask: int) -> tuple[int, int]:
 
 
 def qnx_psinfo(proc_pid: int, pid: int) -> _psinfo:
-    """Process, or proxy, ``pid`` (0: us) or the one with the next higher number: compare ``.pid``. EINVAL: none; ESRCH."""
+    """Process, or proxy, ``pid`` (0: us) or the one with the next higher number: compare ``.pid``.
+
+    EINVAL: there is none; ESRCH: proc_pid is not the process manager.
+    """
     _proc(proc_pid)
     found = None if pid < 0 else psinfo.at_or_after(pid or os.getpid())
     if found is None:
@@ -412,12 +435,3 @@ def _number(pid: int) -> int:
     if pid < 0:
         raise _failed(errno.EINVAL, f"no process number: {pid}")
     return pid
-
-
-#: All that is named as in QNX4, with or without an underscore: for ``from srr.qnx4 import *``.
-__all__ = [  # noqa: PLE0604
-    name
-    for name, value in list(globals().items())
-    if name.startswith(("_PPF_", "_VC_", "_SYSMSG", "_QNX_", "STATE_", "E", "MAX_", "PROC_PID", "_psinfo", "_nameinfo"))
-    or (getattr(value, "__module__", None) == __name__ and not name.startswith("_") and callable(value))
-]

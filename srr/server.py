@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
 
 from srr import _native, names
-from srr.errors import SenderGone, TimedOut
+from srr.errors import SenderGone, ServerDied, TimedOut
 from srr.state import Flag, Kind, Lane
 
 if TYPE_CHECKING:
@@ -244,8 +244,8 @@ class Port:
     ) -> Message:
         """Block until a message is here. QNX4's Receive.
 
-        ``sender``: only from that pid, tid or proxy, others stay queued. ``into``: a writable buffer, or a list of them,
-        that takes the message's beginning; the rest stays readable by ``Message.read``. TimedOut after
+        ``sender``: only from that pid, tid or proxy, others stay queued. ``into``: a writable buffer, or a list of
+        them, that takes the message's beginning; the rest stays readable by ``Message.read``. TimedOut after
         ``timeout`` seconds; Interrupted; ServerDied (ESRCH) if the named sender does not exist or dies.
         """
         message = self._take(timeout, sender, into, limit)

@@ -24,7 +24,7 @@ struct reply {
 
 static int values[CHANNELS];
 
-static serve(msg, answer)
+static void serve(msg, answer)
 struct request *msg;
 struct reply *answer;
 {

@@ -19,6 +19,7 @@ _COMMANDS = {
     "ps": "srr.cli.ps:ps",
     "send": "srr.cli.send:send",
     "serve": "srr.cli.serve:serve",
+    "sin": "srr.cli.sin:sin",
 }
 
 

@@ -128,7 +128,7 @@ def test_every_program_is_run_by_a_session(path: Path) -> None:
 def test_files_that_are_named_are_there(path: Path) -> None:
     """Links are mkdocs's business in docs/; here are those of the other pages, and what is only named."""
     text = path.read_text()
-    named = set(re.findall(r"(?<![\w/])(?:tests|srr|docs)/[\w/.]*\w", text))
+    named = set(re.findall(r"(?<![\w/])(?:tests|srr|docs)/[\w/.-]*\w", text))
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
     linked = {link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link}
     assert [link for link in sorted(linked) if not (path.parent / link).exists()] == []

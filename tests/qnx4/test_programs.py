@@ -53,7 +53,7 @@ def test_each_call_is_in_a_program() -> None:
     ours = [NATIVE / "include" / "srr" / "qnx4" / name for name in ("time.h", "unistd.h", "errno.h")]
     ours += [NATIVE / "include" / "srr" / "qnx4" / "sys" / f"{name}.h" for name in SYS]
     headers = "".join(without_comments(path.read_text()) for path in ours)
-    declared = set(re.findall(r"^extern [\w ]+?\b\*?(\w+)\(", headers, flags=re.MULTILINE))
+    declared = set(re.findall(r'^extern (?!")[^(]*?(\w+)\(', headers, flags=re.MULTILINE))
     assert len(declared) > 45
     text = "".join(without_comments(path.read_text()) for path in PROGRAMS)
     called = set(re.findall(r"\b(\w+)\(", re.sub(r"\"(\\.|[^\"\\\n])*\"", "", text)))

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "qnx4.h"
@@ -38,10 +39,9 @@ PUBLIC pid_t qnx_vc_name_attach(nid_t nid, unsigned length, char *name)
     (void)length;
     if (!is_here(nid))
         return answer(-EHOSTUNREACH);
-    if (!name)
+    if (!name || strlen(name) > _VC_MAX_NAME_LEN)
         return answer(-EINVAL);
-    pid_t r = srr_name_locate(name, NULL);
-    return answer(r == -ENAMETOOLONG ? -EINVAL : r);
+    return answer(srr_name_locate(name, NULL));
 }
 
 PUBLIC int qnx_vc_poll_parm(pid_t net, struct _vc_poll_parm_set *set)
