@@ -107,11 +107,6 @@ _ANSWERING = {
     _native.EDSTFAULT: (Failure, "the sender's own buffer is not in its memory; its Send fails with EFAULT"),
 }
 
-_RELAYING = {
-    **_ANSWERING,
-    _errno.ESRCH: (ServerDied, "there is no such process to hand the sender to; the message is still to be answered"),
-}
-
 _NO_PROXY = (ServerDied, "there is no such proxy, or it went with its owner or with the process that attached it")
 
 _PROXY_ATTACHING = {
@@ -158,7 +153,13 @@ _VERBS: dict[str, dict[int, tuple[type[Failure], str]]] = {
     "error": _ANSWERING,
     "read": _ANSWERING,
     "write": _ANSWERING,
-    "relay": _RELAYING,
+    "relay": _ANSWERING,
+    "relay to": {
+        _errno.ESRCH: (
+            ServerDied,
+            "there is no such process to hand the sender to; the message is still to be answered",
+        )
+    },
     "proxy_attach": _PROXY_ATTACHING,
     "proxy_detach": _PROXY_DETACHING,
     "proxy_look": _TRIGGERING,

@@ -14,7 +14,10 @@ What differs from C, and nothing else does (docs/porting-qnx4.md, and the pages 
 * A table of parts (...mx) is a list of buffers, which knows its length: the counts are left out.
 * What C stores through a pointer is returned, behind the value that C returns.
 
-A process is the same to the other side whichever interface it uses: ``srr``, this one, or C.
+A process is the same to the other side whichever interface it uses: ``srr``, this one, or C. From the import on it has
+its rows of the waiting table, and so has a child after fork(): on QNX4 every process could be sent to from its start.
+
+Left out: descriptors (Sendfd, qnx_fd_attach), timers, what is about other nodes, and DEATH messages (_PPF_INFORM).
 """
 
 from __future__ import annotations
@@ -435,3 +438,14 @@ def _number(pid: int) -> int:
     if pid < 0:
         raise _failed(errno.EINVAL, f"no process number: {pid}")
     return pid
+
+
+def _begin() -> None:
+    try:
+        _native.flags(0, 0)
+    except (OSError, MemoryError):
+        pass  # no descriptors or memory: the first call will say so
+
+
+_begin()
+os.register_at_fork(after_in_child=_begin)

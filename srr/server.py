@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
 
 from srr import _native, names
-from srr.errors import SenderGone, ServerDied, TimedOut
+from srr.errors import SenderGone, TimedOut, failure
 from srr.state import Flag, Kind, Lane
 
 if TYPE_CHECKING:
@@ -140,12 +140,12 @@ class Message:
         """
         try:
             _native.relay(self._id, target)
-        except ServerDied:
-            try:
-                _native.read(self._id, 0, 0)  # which of the two is gone?
-            except SenderGone as gone:
-                raise self._nobody(gone) from None
-            raise
+        except SenderGone as gone:
+            if self._is_blocked():
+                missing = failure("relay to", _errno.ESRCH, target, 0)
+                missing.verb = gone.verb
+                raise missing from None
+            raise self._nobody(gone) from None
         self._id = 0
 
     def __bytes__(self) -> bytes:
@@ -175,6 +175,14 @@ class Message:
         if self.kind is not Kind.MESSAGE:
             return f"<srr.Message {self.nbytes} bytes, {self.kind.name.lower()} {self.tid}>"
         return f"<srr.Message {self.nbytes} bytes from {self.pid}{' answered' if self.answered else ''}>"
+
+    def _is_blocked(self) -> bool:
+        """The sender still awaits our reply."""
+        try:
+            _native.read(self._id, 0, 0)
+        except SenderGone:
+            return False
+        return True
 
     def _nobody(self, gone: SenderGone) -> SenderGone:
         """What to raise when the sender is gone; there never was one of a proxy or a notice."""

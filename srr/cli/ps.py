@@ -34,7 +34,7 @@ def ps(as_json: bool, watch: float | None) -> None:
     \b
     PID       the process; PID/TID for a thread that is not its first
     STATE     SEND: its message waits to be received; REPLY: it was received, the reply is pending;
-              RECEIVE: it waits for a message; -: it runs
+              SIGNAL: the same, and a signal waits for it; RECEIVE: it waits for a message; -: it runs
     ON        the process it is blocked on; for RECEIVE the sender that it waits for
     FOR       how long it has slept so; - while it spins
     SENT, RECEIVED   messages of the whole process so far

@@ -75,9 +75,10 @@ def sin(
     """Every process: its session, program, priority, state, and whom it is blocked on.
 
     \b
-    PRI     1 (lowest) to 29, with o: ordinary, r: round robin, f: first in first out
-    STATE   READY it runs, or could; SEND, RECV, REPLY: blocked in that call; SIGBL: REPLY, with a
-            signal pending; WAIT for a child; HELD: stopped; DEAD: a zombie
+    PRI     1 (lowest) to 29; o: ordinary, r: round robin, f: first in first out
+    STATE   READY it runs, or could; SEND, RECV, REPLY: blocked in that call;
+            SIGBL: REPLY, with a signal pending; WAIT for a child;
+            HELD: stopped; DEAD: a zombie
     BLK     the process that it is blocked on; RECV: from whom, 0: from anybody
 
     \b
@@ -96,7 +97,7 @@ def sin(
 
     def wanted(info: Info) -> bool:
         return (
-            (not pids or info.pid in pids)
+            (info.pid in pids if pids else not (info.proc and info.proc.of_kernel))
             and (not sids or info.sid in sids)
             and (not programs or any(_runs(info, program) for program in programs))
         )
@@ -111,13 +112,13 @@ def sin(
 def _processes(processes: dict[int, Info]) -> tuple[Sequence[str], list[Line]]:
     return _PROCESSES, [
         (info, [str(info.sid), str(info.pid), _program(info), _priority(info), _state(info), _on(info)])
-        for info in _of_users(processes)
+        for info in processes.values()
     ]
 
 
 def _flags(processes: dict[int, Info]) -> tuple[Sequence[str], list[Line]]:
     return _FLAGS, [
-        (info, [str(info.sid), str(info.pid), _program(info), _letters(info.flags)]) for info in _of_users(processes)
+        (info, [str(info.sid), str(info.pid), _program(info), _letters(info.flags)]) for info in processes.values()
     ]
 
 
@@ -151,12 +152,6 @@ _COMMANDS: dict[str, Callable[[dict[int, Info]], tuple[Sequence[str], list[Line]
     "proxies": _proxies,
     "vcs": _circuits,
 }
-
-
-def _of_users(processes: dict[int, Info]) -> list[Info]:
-    """Without the kernel's threads, which QNX4 did not have; one that was asked for by its number is shown."""
-    alone = len(processes) == 1
-    return [info for info in processes.values() if alone or not (info.proc and info.proc.of_kernel)]
 
 
 def _path(info: Info) -> str:

@@ -74,4 +74,12 @@ def span(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
-_STYLES = {"ok": "green", "no": "bold red", "later": "yellow", "SEND": "yellow", "REPLY": "magenta", "RECEIVE": "green"}
+_STYLES = {
+    "ok": "green",
+    "no": "bold red",
+    "later": "yellow",
+    "SEND": "yellow",
+    "REPLY": "magenta",
+    "SIGNAL": "magenta",
+    "RECEIVE": "green",
+}

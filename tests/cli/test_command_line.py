@@ -13,7 +13,7 @@ import srr
 if TYPE_CHECKING:
     from shell import Shell
 
-COMMANDS = ("bench", "demo", "doctor", "names", "ps", "send", "serve")
+COMMANDS = ("bench", "demo", "doctor", "names", "ps", "send", "serve", "sin")
 
 
 def test_help_lists_every_command(shell: Shell) -> None:

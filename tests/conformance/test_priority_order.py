@@ -100,10 +100,10 @@ def test_proxies_have_a_priority_of_their_own(company: Company) -> None:
 def test_the_server_floats(company: Company) -> None:
     """It takes the priority of whom it has received from, and a more urgent one's that waits."""
     server = server_of(company, srr.Flag.PRIORITY_FLOAT)
-    slow, quick = clients_of(company, 10, -5)
-    sending = [slow.order("send", to=server.pid, message=b"10")]
+    slow, quick = clients_of(company, 5, -5)
+    sending = [slow.order("send", to=server.pid, message=b"5")]
     server.do("take", hold="slow")
-    assert server.do("niceness") == 10
+    assert server.do("niceness") == 5
     sending.append(quick.order("send", to=server.pid, message=b"-5"))
     quick.until_blocked(Blocked.SEND)
     assert os.getpriority(os.PRIO_PROCESS, server.pid) == -5, "raised by the one that waits"

@@ -6,9 +6,10 @@ import errno
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from drive import Blocked, Company, Partner, guarantee, srr, until, works
+from drive import Blocked, Company, Partner, Pending, guarantee, srr, until, works
 
 ORDERS = str(Path(__file__).with_name("proxy_orders.py"))
 NOBODY = 65534
@@ -59,7 +60,7 @@ def test_there_is_nobody_to_reply_to(company: Company) -> None:
     proxy = owner.do("proxy_attach", data=b"tick")
     owner.do("trigger", proxy=proxy)
     owner.do("take")
-    calls: list[tuple[str, dict[str, object]]] = [
+    calls: list[tuple[str, dict[str, Any]]] = [
         ("reply", {"data": b"x"}),
         ("error", {"error": errno.EIO}),
         ("read", {}),
@@ -95,20 +96,37 @@ def test_at_most_65535_are_pending(company: Company) -> None:
 
 
 def test_in_line_with_messages(company: Company) -> None:
-    """One queue, in order of arrival. Of several triggers the next one queues when one is taken: others get a turn."""
-    owner, before, after = start(company, 3)
+    """One queue, in order of arrival. Triggers in a row stay in a row; one that came later is behind the messages."""
+    owner, *clients = start(company, 3)
     proxy = owner.do("proxy_attach")
-    sending = [before.order("send", to=owner.pid, message=b"before")]
-    before.until_blocked(Blocked.SEND)
-    before.do("trigger", thread="another", proxy=proxy, count=2)
-    sending.append(after.order("send", to=owner.pid, message=b"after"))
-    after.until_blocked(Blocked.SEND)
-    got = [owner.do("take", hold=str(number)) for number in range(4)]
-    assert [message.proxy or message.data for message in got] == [b"before", proxy, b"after", proxy]
-    owner.do("reply", hold="0")
-    owner.do("reply", hold="2")
+
+    def trigger(count: int) -> None:
+        clients[0].do("trigger", thread="another", proxy=proxy, count=count)
+
+    def send(client: Partner, data: bytes) -> Pending:
+        sending = client.order("send", to=owner.pid, message=data)
+        client.until_blocked(Blocked.SEND)
+        return sending
+
+    def taken(count: int) -> list[object]:
+        got = [owner.do("take", hold=str(number)) for number in range(count)]
+        for number in range(count):
+            if got[number].proxy is None:
+                owner.do("reply", hold=str(number))
+        return [message.proxy or message.data for message in got]
+
+    owner.do("take", poll=True)
+    sending = [send(clients[0], b"before")]
+    trigger(2)
+    sending.append(send(clients[1], b"after"))
+    assert taken(4) == [b"before", proxy, proxy, b"after"]
     for each in sending:
         each.result()
+    trigger(1)
+    sending = [send(clients[0], b"between")]
+    trigger(1)
+    assert taken(3) == [proxy, b"between", proxy]
+    sending[0].result()
 
 
 @guarantee("A")
@@ -237,13 +255,15 @@ def test_gone_with_its_owner_and_its_maker(company: Company, who: str, how: str)
 
 
 @guarantee("D")
-def test_what_its_dead_maker_has_triggered_does_not_stay_for_ever(company: Company) -> None:
+def test_whoever_waits_for_it_alone_learns_of_its_end(company: Company) -> None:
     owner, maker = start(company, 2)
     owner.do("take", poll=True)
     proxy = maker.do("proxy_attach", owner=owner.pid)
-    maker.do("trigger", proxy=proxy)
+    receiving = owner.order("take", sender=proxy)
+    owner.until_blocked(Blocked.RECEIVE, on=proxy)
     maker.kill()
-    assert isinstance(owner.fails("take", sender=proxy), srr.ServerDied)
+    assert isinstance(receiving.failure(), srr.ServerDied)
+    assert owner.do("proxy_attach") > 0
 
 
 def test_256_at_most(company: Company) -> None:
@@ -258,6 +278,26 @@ def test_256_at_most(company: Company) -> None:
         owner.do("trigger", proxy=proxies[number])
         got = owner.do("take")
         assert (got.proxy, got.data) == (proxies[number], b"%d" % number)
+
+
+@guarantee("D")
+def test_attaching_and_detaching_leaves_nothing(company: Company) -> None:
+    """Neither threads (each id is one's) nor descriptors nor places."""
+    owner, maker = start(company, 2)
+    for partner in (owner, maker):
+        partner.do("take", poll=True)
+    maker.do("proxy_detach", proxy=maker.do("proxy_attach", owner=owner.pid))  # both have met
+
+    def held() -> list[int]:
+        return [len(os.listdir(f"/proc/{partner.pid}/{kind}")) for partner in (owner, maker) for kind in ("task", "fd")]
+
+    before = held()
+    for number in range(300):
+        proxy = maker.do("proxy_attach", owner=owner.pid if number % 2 else None)
+        maker.do("trigger", proxy=proxy)
+        maker.do("proxy_detach", proxy=proxy)
+    until("the threads have ended", lambda: held() == before)
+    assert owner.do("take", poll=True) is None
 
 
 def test_a_forked_child_has_none_of_them(company: Company) -> None:

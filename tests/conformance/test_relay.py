@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
 import time
@@ -65,7 +66,7 @@ def test_from_hand_to_hand(company: Company) -> None:
     client, *others = start(company, 6)
     path = [*others[:4], others[0], others[4]]
     sending = client.order("send", to=path[0].pid, message=b"pass it on")
-    for here, there in zip(path, path[1:], strict=False):
+    for here, there in itertools.pairwise(path):
         assert here.do("take").data == b"pass it on"
         relay(here, there.pid)
     path[-1].do("take")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from srr import _native
-from srr.state import Blocked, Lane
+from srr.state import Blocked, Flag, Kind, Lane
 
 HEADER = Path(__file__).parents[2] / "srr" / "native" / "include" / "srr.h"
 C = ("gnu99", "gnu11", "gnu17", "c99", "c11")
@@ -78,11 +78,20 @@ def define(name: str) -> int:
 
 @pytest.mark.parametrize(
     ("python", "c", "pattern"),
-    [(Lane, "srr_lane", "SRR_LANE_{}"), (Blocked, "srr_blocked", "SRR_{}_BLOCKED")],
-    ids=["lane", "blocked"],
+    [
+        (Lane, "srr_lane", "SRR_LANE_{}"),
+        (Blocked, "srr_blocked", "SRR_{}_BLOCKED"),
+        (Kind, "srr_kind", "SRR_KIND_{}"),
+    ],
+    ids=["lane", "blocked", "kind"],
 )
 def test_enums_are_those_of_the_header(python: type[enum.IntEnum], c: str, pattern: str) -> None:
     assert {pattern.format(member.name): member.value for member in python} == enum_values(c)
+
+
+def test_flags_are_those_of_the_header() -> None:
+    found = {name: int(value, 16) for name, value in re.findall(r"^#define SRR_FLAG_(\w+) (0x\w+)u$", header(), re.M)}
+    assert {flag.name: flag.value for flag in Flag} == found
 
 
 def test_names_are_as_many_as_there_are_values() -> None:
@@ -91,7 +100,7 @@ def test_names_are_as_many_as_there_are_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["RECEIVED", "MESSAGE_TRUNCATED", "REPLY_TRUNCATED", "BY_SERVER", "NAME_MAX", "EDSTFAULT"]
+    "name", ["RECEIVED", "MESSAGE_TRUNCATED", "REPLY_TRUNCATED", "BY_SERVER", "NAME_MAX", "PROXY_MAX", "EDSTFAULT"]
 )
 def test_constants_are_those_of_the_header(name: str) -> None:
     assert getattr(_native, name) == define(f"SRR_{name}")

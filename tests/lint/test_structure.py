@@ -16,18 +16,25 @@ PYTHON_FILES = sorted((ROOT / "srr").rglob("*.py*")) + sorted((ROOT / "tests").r
 PYTHON_FILES = [path for path in PYTHON_FILES if path.suffix in (".py", ".pyi")]
 
 #: From the ground up. A file of the core includes its own header, srr.h, and headers of lower layers only:
-#: so the verbs, which have no headers, can't know each other.
+#: so the verbs, which have no headers, can't know each other. (A Send to a proxy's id is a trigger: proxy has one.)
 LAYERS = (
-    {"state"},
+    {"state", "signals", "priority"},
     {"layout", "map"},
     {"wait", "transfer", "peer"},
     {"folder"},
-    {"process", "link", "conn", "port"},
-    {"send", "receive", "reply", "name", "look"},
+    {"process", "link", "conn", "port", "proxy_in"},
+    {"proxy"},
+    {"send", "receive", "reply", "relay", "name", "look", "flags"},
 )
 #: What one layer's files may know of each other: rows are made with a port in them, a port is a process's,
-#: conn.c is the other half of port.c.
-WITHIN_A_LAYER = {("process", "port"), ("port", "process"), ("link", "process"), ("conn", "port")}
+#: conn.c is the other half of port.c, and proxy_in.c its part about proxies.
+WITHIN_A_LAYER = {
+    ("process", "port"),
+    ("port", "process"),
+    ("link", "process"),
+    ("conn", "port"),
+    ("proxy_in", "port"),
+}
 
 #: Which modules of the package each one may import. Anything in srr.cli may import all but _native.
 PYTHON_ARROWS = {
@@ -37,10 +44,13 @@ PYTHON_ARROWS = {
     "srr.facts": {"_native"},
     "srr.names": {"_native", "errors"},
     "srr.client": {"_native", "errors", "names", "state"},
+    "srr.proxy": {"_native", "errors"},
+    "srr.psinfo": {"_native", "errors", "state"},
+    "srr.qnx4": {"_native", "psinfo"},
     "srr.server": {"_native", "errors", "names", "state"},
     "srr.processes": {"_native", "errors", "names", "state"},
     "srr.testing": {"_native", "errors", "names", "state", "processes"},
-    "srr": {"client", "errors", "names", "server", "state"},
+    "srr": {"client", "errors", "names", "proxy", "server", "state"},
     "srr.__main__": {"cli"},
 }
 

@@ -80,6 +80,9 @@ static uint8_t sender_priority(struct receiver *r, const struct conn *conn)
     return is_thread_of(conn->peer.pid, conn->queued.from) ? receiver_priority(r, conn->queued.from) : 0;
 }
 
+/* The system's own come first. */
+static uint8_t notice_priority(struct receiver *r) { return receiver_priority(r, 0) ? PRIORITY_MOST : 0; }
+
 static uint8_t priority_now(struct receiver *r, const struct queued *q)
 {
     switch (q->kind) {
@@ -88,7 +91,7 @@ static uint8_t priority_now(struct receiver *r, const struct queued *q)
     case SRR_KIND_PROXY:
         return receiver_priority(r, 0) ? atomic_load(&r->self->front->proxies[q - r->proxies].priority) : 0;
     default:
-        return receiver_priority(r, 0) ? PRIORITY_MOST : 0;
+        return notice_priority(r);
     }
 }
 
@@ -119,7 +122,8 @@ int receiver_notice(struct receiver *r, pid_t from, const void *data, uint32_t n
     notice->queued.arrival = atomic_fetch_add(&r->port->arrivals, 1);
     notice->nbytes = nbytes;
     memcpy(notice->data, data, nbytes);
-    queue_now(r, &notice->queued);
+    notice->queued.priority = notice_priority(r);
+    receiver_enqueue(r, &notice->queued);
     return 0;
 }
 

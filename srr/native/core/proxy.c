@@ -129,6 +129,17 @@ static int meet(struct process *self, pid_t pid, struct link **ret_link)
     return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 
+/* The same for a new proxy, which would else be one of a process that died a moment ago. */
+static int meet_living(struct process *self, pid_t pid, struct link **ret_link)
+{
+    int r = meet(self, pid, ret_link);
+    if (r < 0 || peer_alive(&(*ret_link)->peer))
+        return r;
+    link_bury(self, *ret_link);
+    link_put(self, *ret_link);
+    return meet(self, pid, ret_link); /* its number may be another's by now */
+}
+
 static struct row_front *front_of(struct process *self, struct link *link)
 {
     return link ? link->front : self->front;
@@ -348,7 +359,7 @@ static pid_t attach(pid_t owner, const char *data, uint32_t nbytes, int priority
         return r;
     if (priority == -1 && (priority = priority_of(0)) < 0)
         return priority;
-    if (owner != 0 && owner != self->pid && (r = meet(self, owner, &link)) < 0)
+    if (owner != 0 && owner != self->pid && (r = meet_living(self, owner, &link)) < 0)
         return r;
     r = make_parked(&parked);
     if (r == 0) {
