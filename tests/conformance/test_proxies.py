@@ -286,17 +286,19 @@ def test_attaching_and_detaching_leaves_nothing(company: Company) -> None:
     owner, maker = start(company, 2)
     for partner in (owner, maker):
         partner.do("take", poll=True)
+
+    def held(kind: str) -> list[int]:
+        return [len(os.listdir(f"/proc/{partner.pid}/{kind}")) for partner in (owner, maker)]
+
+    threads = held("task")
     maker.do("proxy_detach", proxy=maker.do("proxy_attach", owner=owner.pid))  # both have met
-
-    def held() -> list[int]:
-        return [len(os.listdir(f"/proc/{partner.pid}/{kind}")) for partner in (owner, maker) for kind in ("task", "fd")]
-
-    before = held()
+    descriptors = held("fd")
     for number in range(300):
         proxy = maker.do("proxy_attach", owner=owner.pid if number % 2 else None)
         maker.do("trigger", proxy=proxy)
         maker.do("proxy_detach", proxy=proxy)
-    until("the threads have ended", lambda: held() == before)
+    until("the threads have ended", lambda: held("task") == threads)
+    assert held("fd") == descriptors
     assert owner.do("take", poll=True) is None
 
 
