@@ -167,7 +167,7 @@ struct slot {
     a32 rung;              /* sender, after it has rung: the generation's low half. Only counts the lost */
     a32 meeting;           /* sender: 1 = `peer` has no rows yet. For ps only */
     a32 relay_to;          /* receiver, before RELAY: whom to send it to */
-    a64 signals;           /* sender: signals it holds back, that the receiver was not told of yet (SRR_FLAG_SIGCATCH) */
+    a64 signals;           /* sender: signals it holds back in this transaction (SRR_FLAG_SIGCATCH) */
     a32 signalled;         /* sender: 1 = SIGNAL-blocked. For ps only */
     /* line 2 ... */
     _Alignas(64) struct part parts[2 * PARTS_MAX]; /* message_parts, then reply_parts */

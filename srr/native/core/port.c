@@ -140,16 +140,21 @@ static uint64_t message_for_us(const struct receiver *r, const struct conn *conn
 static bool tells_signals(struct receiver *r, struct conn *conn)
 {
     if ((atomic_load_explicit(&r->port->flags, memory_order_relaxed) & SRR_FLAG_SIGCATCH) == 0 ||
-        conn->taken.serial == 0 || atomic_load(&conn->slot->word) != conn->taken.word)
+        conn->taken.serial == 0)
         return false;
-    uint64_t bits = atomic_exchange(&conn->slot->signals, 0);
-    if (bits == 0)
+    /* The word second: if it still is our message's, so were the bits. They stay there: taking them could take those of
+     * the sender's next transaction, with another receiver, which would never be told. */
+    uint64_t bits = atomic_load(&conn->slot->signals) & ~conn->told;
+    if (bits == 0 || atomic_load(&conn->slot->word) != conn->taken.word)
         return false;
     struct {
         uint16_t type, subtype;
         uint32_t bits;
     } message = {0, 1, (uint32_t)bits}; /* QNX4's long has room for the first 32 */
-    return receiver_notice(r, conn->taken.tid, &message, sizeof message) == 0;
+    if (receiver_notice(r, conn->taken.tid, &message, sizeof message) != 0)
+        return false;
+    conn->told |= bits;
+    return true;
 }
 
 static bool arrived(struct receiver *r, struct conn *conn)

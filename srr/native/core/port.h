@@ -60,6 +60,7 @@ struct conn {
     pid_t filed_as;      /* the tid that it is there under, 0: it isn't */
     uint64_t last_look;  /* the word at the last look(), if its sender had rung by then and it was not queued */
     struct taken taken;
+    uint64_t told;       /* signals that its sender holds back, as far as we made notices of them */
 };
 
 #define TID_BUCKETS 512u

@@ -50,6 +50,7 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
     if (!atomic_compare_exchange_strong(&slot->word, &word, taken.word))
         return false; /* it left; if it came again it has rung again */
     *ret_taken = conn->taken = taken;
+    conn->told = 0;
     conn_file(r, conn);
     conn->pins++;
     return true;

@@ -258,7 +258,7 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
         return status > 0 && status < 4096 ? -(int)status : -EPROTO;
     }
     if (state == SLOT_RELAY)
-        return RELAYED;
+        return why != 0 && why != -ESRCH ? why : RELAYED; /* we wanted to leave; who relayed may be dead by now */
     if (state != SLOT_DONE)
         return state == SLOT_SENT || state == SLOT_RECV ? why : -EPROTO; /* garbage in our slot */
     sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
