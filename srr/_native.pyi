@@ -32,6 +32,9 @@ class ThreadView(TypedDict):
     blocked: int
     since_ns: int
     sent: int
+    taken_by: int
+    id: int
+    nbytes: int
 
 class ProcessView(TypedDict):
     sent: int
@@ -63,6 +66,12 @@ def name_list(pid: int) -> list[tuple[int, int, bytes]]:
 
 def runtime_dir() -> str: ...
 def look(pid: int) -> ProcessView: ...
+def peek(pid: int, tid: int, size: int) -> bytes:
+    """The beginning of the message that a thread is SEND- or REPLY-blocked with.
+
+    Fails as ``look`` does; ESRCH also if it is not blocked any more; EPERM, EFAULT: its memory can't be read.
+    """
+
 def facts() -> Facts: ...
 def relay(message: int, target: int) -> None:
     """Hand a REPLY-blocked sender over to process ``target``. Never blocks. ESRCH: the sender or the target is gone."""

@@ -30,6 +30,12 @@ class Thread:
     since_ns: int
     #: Sends by this thread so far.
     sent: int
+    #: The transaction: another Send has another number. 0 for receivers.
+    id: int = 0
+    #: Bytes of its message.
+    nbytes: int = 0
+    #: The thread of ``on`` that received it; 0: none yet.
+    taken_by: int = 0
 
     @property
     def seconds(self) -> float | None:
@@ -158,7 +164,16 @@ def _held(pid: int, report: Callable[[Failure], None] | None = None) -> dict[int
 def _process(pid: int, runs: str, held: tuple[str, ...]) -> Process:
     view = _native.look(pid)
     blocked = [
-        Thread(row["tid"], Blocked(row["blocked"]), row["on"], row["since_ns"], row["sent"])
+        Thread(
+            row["tid"],
+            Blocked(row["blocked"]),
+            row["on"],
+            row["since_ns"],
+            row["sent"],
+            row["id"],
+            row["nbytes"],
+            row["taken_by"],
+        )
         for row in view["threads"]
         if row["blocked"] != Blocked.NOT
     ]

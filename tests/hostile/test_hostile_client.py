@@ -88,7 +88,7 @@ LETTERS: dict[str, dict[str, Any]] = {
     "word 0": {"fields": {"word": 0}},
     "word all ones": {"fields": {"word": BIG}},
     "arrival from the future": {"fields": {"arrival": 0x7FFFFFFF}},
-    "pad 255": {"fields": {"pad": 255}},
+    "traced 255": {"fields": {"traced": 255}},
     "reply flags and status set": {"fields": {"reply_flags": 255, "status": 0xFFFFFFFF}},
 }
 

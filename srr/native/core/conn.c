@@ -156,14 +156,19 @@ void conn_bury(struct receiver *r, struct conn *conn)
  * Nothing may come between the exchange and the wake but our own death, which the sender's look finds. The
  * sender announces itself and then compares the word; we exchange the word and then look whether it did.
  */
-void conn_end(struct conn *conn, uint64_t word, enum slot_state state, uint32_t status)
+void conn_end(struct conn *conn, const struct taken *taken, enum slot_state state, uint32_t status)
 {
     struct slot *slot = conn->slot;
     atomic_store_explicit(&slot->status, status, memory_order_relaxed);
-    atomic_exchange(&slot->word, word_with(word, state));
+    if (taken->traced) {
+        atomic_store_explicit(&slot->received_ns, taken->received_ns, memory_order_relaxed);
+        atomic_store_explicit(&slot->transfer_ns, taken->transfer_ns, memory_order_relaxed);
+        atomic_store_explicit(&slot->replied_ns, (uint64_t)now_ns(), memory_order_relaxed);
+    }
+    atomic_exchange(&slot->word, word_with(taken->word, state));
     if (atomic_load(&slot->sleeping)) {
         futex_wake(low_half(&slot->word), 1);
-        atomic_store(&slot->woken, (uint32_t)word_generation(word));
+        atomic_store(&slot->woken, (uint32_t)word_generation(taken->word));
     }
 }
 
@@ -254,6 +259,6 @@ bool message_begin_write(struct held *held)
         return false;
     if (conn_lives(held->conn))
         return true;
-    conn_end(held->conn, held->taken.word, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
+    conn_end(held->conn, &held->taken, SLOT_FAILR, ESRCH); /* nobody is there to see it, unless it lied about its thread */
     return false;
 }

@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 #define ROW_MAGIC UINT64_C(0x31776f722d727273)  /* "srr-row1" */
 #define LIFE_MAGIC UINT64_C(0x656c69662d727273) /* "srr-life" */
 #define ROW_FILE_NAME "srr-row"
@@ -148,12 +148,13 @@ struct slot {
     a64 room;              /* sender: length of the reply buffer */
     a32 tid;               /* sender: its thread */
     a32 arrival;           /* sender: arrival number at the target's port */
-    a32 sleeping;          /* sender: 1 = about to sleep on the word (may be stale-high, never stale-low) */
-    a32 cpu;               /* sender: CPU + 1 that it runs on */
+    _Atomic uint16_t sleeping; /* sender: 1 = about to sleep on the word (may be stale-high, never stale-low) */
+    _Atomic uint16_t cpu;  /* sender: CPU + 1 that it runs on; 0: unknown */
+    a32 taken_by;          /* receiver: its thread that takes the message. For ps and tracers only */
     _Atomic uint16_t message_parts;
     _Atomic uint16_t reply_parts; /* with REPLY_BUFFER_IS_BAD */
     _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane */
-    _Atomic uint8_t pad;
+    _Atomic uint8_t traced;   /* sender: 1 = somebody wants to know the times (traced.h) */
     _Atomic uint8_t reply_lane; /* receiver, in BUSY */
     _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER, REPLY_IS_LONGER */
     a32 status;              /* receiver, before DONE or FAILx: 0 or errno */
@@ -171,6 +172,10 @@ struct slot {
     a32 signalled;         /* sender: 1 = SIGNAL-blocked. For ps only */
     /* line 2 ... */
     _Alignas(64) struct part parts[2 * PARTS_MAX]; /* message_parts, then reply_parts */
+    /* behind them: touched where `traced` */
+    a64 received_ns;       /* sender: 0, before it publishes; receiver, in BUSY: when it took the message */
+    a64 replied_ns;        /* the same: when it ended the transaction */
+    a64 transfer_ns;       /* the same: how long it moved bytes */
 };
 #define REPLY_IS_LONGER 0x80
 #define REPLY_BUFFER_IS_BAD 0x8000u /* the sender found out itself: a reply in the inline lane would not */
@@ -221,7 +226,8 @@ _Static_assert(offsetof(struct port, flags) == 28 && offsetof(struct port, proxy
 _Static_assert(offsetof(struct proxy, data) == 24, "proxy");
 _Static_assert(offsetof(struct slot, room) == 24 && offsetof(struct slot, inlined) == 60, "slot, line 0");
 _Static_assert(offsetof(struct slot, since_ns) == 80 && offsetof(struct slot, signalled) == 120, "slot, line 1");
-_Static_assert(sizeof(struct part) == 16 && sizeof(struct slot) == 8320, "slot, parts");
+_Static_assert(sizeof(struct part) == 16 && offsetof(struct slot, received_ns) == 8288 && sizeof(struct slot) == 8320,
+               "slot, parts");
 _Static_assert(offsetof(struct life_header, word_at) == 12 && sizeof(struct life_header) == 24, "life");
 
 #endif

@@ -13,6 +13,7 @@
 #include "signals.h"
 #include "srr.h"
 #include "state.h"
+#include "transfer.h"
 
 static enum srr_blocked blocked(const struct slot *slot)
 {
@@ -28,22 +29,32 @@ static enum srr_blocked blocked(const struct slot *slot)
     }
 }
 
+/* The control part of slot `i`, but for its tables. False: it can't be read. */
+static bool read_slot(int row, uint32_t i, struct slot *ret_slot)
+{
+    off_t at = (off_t)ROW_SLOTS_AT + (off_t)i * SLOT_STRIDE;
+    return pread(row, ret_slot, offsetof(struct slot, parts), at) == offsetof(struct slot, parts);
+}
+
 static void look_at_slots(int row, uint32_t used, struct srr_process_view *process, struct srr_thread_view *threads,
                           uint32_t max)
 {
     struct slot slot;
-    for (uint32_t i = 0; i < used && i < SLOTS; i++) {
-        off_t at = (off_t)ROW_SLOTS_AT + (off_t)i * SLOT_STRIDE;
-        if (pread(row, &slot, offsetof(struct slot, parts), at) != offsetof(struct slot, parts))
-            return;
+    for (uint32_t i = 0; i < used && i < SLOTS && read_slot(row, i, &slot); i++) {
         process->sent += atomic_load(&slot.sends);
         enum srr_blocked state = blocked(&slot);
-        if (state != SRR_NOT_BLOCKED && process->threads < max)
-            threads[process->threads++] = (struct srr_thread_view){.since_ns = (int64_t)atomic_load(&slot.since_ns),
-                                                                   .sent = atomic_load(&slot.sends),
-                                                                   .tid = (pid_t)atomic_load(&slot.tid),
-                                                                   .on = (pid_t)atomic_load(&slot.peer),
-                                                                   .blocked = state};
+        if (state == SRR_NOT_BLOCKED || process->threads == max)
+            continue;
+        threads[process->threads++] = (struct srr_thread_view){
+            .since_ns = (int64_t)atomic_load(&slot.since_ns),
+            .sent = atomic_load(&slot.sends),
+            .tid = (pid_t)atomic_load(&slot.tid),
+            .on = (pid_t)atomic_load(&slot.peer),
+            .blocked = state,
+            .taken_by = state == SRR_SEND_BLOCKED ? 0 : (pid_t)atomic_load(&slot.taken_by),
+            .id = word_generation(atomic_load(&slot.word)),
+            .nbytes = atomic_load(&slot.nbytes),
+        };
     }
 }
 
@@ -81,6 +92,59 @@ int srr_look(pid_t pid, struct srr_process_view *ret_process, struct srr_thread_
 {
     verb_begin();
     int r = look(pid, ret_process, ret_threads, max_threads);
+    verb_end();
+    return r;
+}
+
+/* Bytes of the message in this slot; -ESRCH if it is over. */
+static int64_t peek_slot(int row, uint32_t i, const struct slot *slot, pid_t pid, void *buffer, uint32_t size)
+{
+    off_t at = (off_t)ROW_SLOTS_AT + (off_t)i * SLOT_STRIDE;
+    uint64_t nbytes = atomic_load(&slot->nbytes), length;
+    struct iovec into = {buffer, nbytes < size ? nbytes : size};
+    int64_t r = 0;
+    if (atomic_load(&slot->lane) == SRR_LANE_INLINE) {
+        if (into.iov_len > INLINE_SIZE)
+            into.iov_len = INLINE_SIZE;
+        r = pread(row, buffer, into.iov_len, at + SLOT_MESSAGE_AT);
+    } else if (atomic_load(&slot->lane) == SRR_LANE_DIRECT) {
+        struct part table[PARTS_MAX];
+        struct remote remote = {.pid = pid, .tid = (pid_t)atomic_load(&slot->tid)};
+        unsigned count = atomic_load(&slot->message_parts);
+        if (count > PARTS_MAX ||
+            pread(row, table, count * sizeof *table, at + (off_t)offsetof(struct slot, parts)) != (ssize_t)(count * sizeof *table))
+            return -ESRCH;
+        r = remote_load(&remote, table, count, &length);
+        if (r == 0)
+            r = remote_read(&remote, 0, &into, 1);
+    }
+    struct slot after;
+    if (!read_slot(row, i, &after) || !word_same_transaction(atomic_load(&slot->word), atomic_load(&after.word)))
+        return -ESRCH;
+    return r == -EINVAL ? -ESRCH : r == -SRR_EDSTFAULT ? -EFAULT : r;
+}
+
+static int64_t peek(pid_t pid, pid_t tid, void *buffer, uint32_t size)
+{
+    struct peer peer;
+    struct row_header header;
+    struct slot slot;
+    int row, r = peer_find(pid, -1, &peer, &row);
+    if (r < 0)
+        return r;
+    int64_t n = -ESRCH;
+    uint32_t used = pread(row, &header, sizeof header, 0) == sizeof header ? atomic_load(&header.slots_used) : 0;
+    for (uint32_t i = 0; n == -ESRCH && i < used && i < SLOTS && read_slot(row, i, &slot); i++)
+        if ((pid_t)atomic_load(&slot.tid) == tid && blocked(&slot) != SRR_NOT_BLOCKED && !atomic_load(&slot.meeting))
+            n = peek_slot(row, i, &slot, pid, buffer, size);
+    close(row);
+    return n;
+}
+
+int64_t srr_peek(pid_t pid, pid_t tid, void *buffer, uint32_t size)
+{
+    verb_begin();
+    int64_t r = peek(pid, tid, buffer, size);
     verb_end();
     return r;
 }

@@ -37,8 +37,10 @@ struct taken {
     uint64_t nbytes, room;
     uint64_t seen;   /* how far into the message we have looked */
     uint64_t written; /* how far into the reply buffer we have written */
+    uint64_t received_ns, transfer_ns; /* with traced */
     pid_t tid;
     uint8_t lane;
+    bool traced;     /* its sender wants to know the times */
 };
 
 /* A sending thread that we have met: one of its process's slots, mapped. */
@@ -117,8 +119,8 @@ bool conn_lives(const struct conn *conn);
 /* The entry's sender, met now if it must be. NULL: there is none, or it was refused. */
 struct conn *conn_meet(struct receiver *r, uint32_t index);
 
-/* BUSY -> a terminal state, and wake the sender. `word`: of the transaction, in any state. */
-void conn_end(struct conn *conn, uint64_t word, enum slot_state state, uint32_t status);
+/* BUSY -> a terminal state, and wake the sender. */
+void conn_end(struct conn *conn, const struct taken *taken, enum slot_state state, uint32_t status);
 
 /* A message that awaits its reply, held: its sender mapped and to ourselves; and our own copy of what we know. */
 struct held {

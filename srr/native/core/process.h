@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "layout.h"
+#include "traced.h"
 #include "wait.h"
 
 struct link;
@@ -30,6 +31,7 @@ struct place {
     pthread_mutex_t *life; /* held by the thread that has the slot */
     uint32_t index;
     uint64_t word; /* the last transaction's, IDLE: generations go on from here, whatever a peer makes of the slot */
+    struct traced traced; /* of the Send under way */
     bool taken; /* under the process's lock */
 };
 

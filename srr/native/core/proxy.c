@@ -232,6 +232,7 @@ static bool count_one(struct row_front *front, struct proxy *proxy, pid_t id)
             return true;
         more = count == 0 ? proxy_word(proxy_generation(word), 1, arrival) : word + (UINT64_C(1) << 32);
     } while (!atomic_compare_exchange_strong(&proxy->word, &word, more));
+    PROBE(trigger, 0, front->header.pid, id, 0, 0, proxy_count(more));
     atomic_fetch_or(&front->port.proxy_hints[index / 64], UINT64_C(1) << index % 64);
     port_ring_bell(&front->port);
     return true;

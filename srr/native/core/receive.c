@@ -21,6 +21,7 @@
 #include "priority.h"
 #include "signals.h"
 #include "srr.h"
+#include "traced.h"
 #include "transfer.h"
 
 #define TRY_THE_NEXT 1
@@ -45,10 +46,13 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
                           .nbytes = atomic_load(&slot->nbytes),
                           .room = atomic_load(&slot->room),
                           .tid = (pid_t)atomic_load(&slot->tid),
-                          .lane = atomic_load(&slot->lane)};
+                          .lane = atomic_load(&slot->lane),
+                          .traced = atomic_load(&slot->traced) != 0};
+    atomic_store_explicit(&slot->taken_by, (uint32_t)thread_id(), memory_order_relaxed); /* perhaps for nothing */
     atomic_store_explicit(&r->peer_cpu, atomic_load(&slot->cpu), memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&slot->word, &word, taken.word))
         return false; /* it left; if it came again it has rung again */
+    taken.received_ns = now_if(taken.traced);
     *ret_taken = conn->taken = taken;
     conn->told = 0;
     conn_file(r, conn);
@@ -80,15 +84,18 @@ static void reject(struct conn *conn, const struct taken *taken, int error)
     uint64_t word = taken->word;
     if (!atomic_compare_exchange_strong(&conn->slot->word, &word, word_with(word, SLOT_BUSY)))
         return;
-    conn_end(conn, word, SLOT_FAILN, (uint32_t)error);
+    PROBE(reply, word_generation(word), conn->peer.pid, taken->tid, 0, SRR_LANE_NONE, error);
+    conn_end(conn, taken, SLOT_FAILN, (uint32_t)error);
 }
 
 /* The lock is released, the connection pinned. 0, TRY_THE_NEXT, or a failure of our own. */
 static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, const struct iovec *buffer, int parts,
                    uint64_t size, struct srr_message *ret_message)
 {
+    uint64_t begun = transfer_begin(taken);
     int64_t copied = fetch(conn, taken, buffer, parts, size);
     int result = TRY_THE_NEXT;
+    transfer_end(conn, taken, begun, copied, taken->lane, false);
     /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. */
     if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word && conn_lives(conn)) {
         taken->seen = (uint64_t)copied;
@@ -102,6 +109,7 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
                                             .lane = taken->lane,
                                             .kind = SRR_KIND_MESSAGE};
         atomic_fetch_add_explicit(&r->self->front->header.received, 1, memory_order_relaxed);
+        PROBE(receive, word_generation(taken->word), conn->peer.pid, taken->tid, copied, taken->lane, taken->nbytes);
         result = 0;
     } else if (copied == -EFAULT) {
         reject(conn, taken, SRR_EDSTFAULT);
@@ -141,6 +149,7 @@ static int deliver_short(struct receiver *r, struct queued *q, const struct iove
     message.nbytes = nbytes;
     message.copied = (uint64_t)copied;
     message.lane = copied > 0 ? SRR_LANE_INLINE : SRR_LANE_NONE;
+    PROBE(receive, 0, message.pid, message.tid, copied, message.lane | message.kind << 8, nbytes);
     *ret_message = message;
     return 0;
 }
@@ -239,6 +248,12 @@ static int may_wait(pid_t from, bool conditional, bool asked, const struct patie
     return patience_check(patience); /* after the scan: a wake that we consumed is not lost (rule 8) */
 }
 
+static void tell_awake(bool was_asleep, pid_t from, int why)
+{
+    if (was_asleep)
+        PROBE(wake, 0, from, 0, 0, 0, (int64_t)why);
+}
+
 static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
                          struct patience *patience, bool conditional, struct srr_message *ret_message)
 {
@@ -250,8 +265,10 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
         int why = take_first(r, from, buffer, parts, size, ret_message);
         if (why == TRY_THE_NEXT)
             continue;
-        if (why != -ENOMSG || (why = may_wait(from, conditional, asked, patience)) != 0)
+        if (why != -ENOMSG || (why = may_wait(from, conditional, asked, patience)) != 0) {
+            tell_awake(asleep, from, why);
             return why;
+        }
         asked = true;
         if (spin(thread_spinner_receive(), &port->bell, bell, &r->peer_cpu))
             continue;
@@ -259,6 +276,7 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
             asleep = true;
             atomic_store_explicit(&port->since_ns, (uint64_t)now_ns(), memory_order_relaxed);
             atomic_store_explicit(&port->from, (uint32_t)from, memory_order_relaxed);
+            PROBE(wait, 0, from, 0, 0, 0, 0);
         }
         int slept = sleep_on_bell(r, bell, from, patience_slice(patience));
         if (slept == -EINTR)
@@ -268,6 +286,7 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
         if (why != 0) {
             if (slept == 0) /* we leave, having consumed a wake: somebody else must look (rule 8) */
                 wake_others(port);
+            tell_awake(asleep, from, why);
             return why;
         }
     }

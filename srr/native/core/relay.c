@@ -28,7 +28,8 @@ static int relay(uint64_t id, pid_t target)
 
     /* Point of no return. */
     atomic_store_explicit(&held.conn->slot->relay_to, (uint32_t)target, memory_order_relaxed);
-    conn_end(held.conn, held.taken.word, SLOT_RELAY, 0);
+    PROBE(relay, word_generation(held.taken.word), held.conn->peer.pid, held.taken.tid, 0, 0, target);
+    conn_end(held.conn, &held.taken, SLOT_RELAY, 0);
     message_release(&held, true);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "port.h"
 #include "signals.h"
 #include "srr.h"
+#include "traced.h"
 #include "transfer.h"
 
 static bool still_wanted(void *arg)
@@ -49,6 +50,14 @@ static uint32_t status_of(int64_t r)
     return r == -SRR_EDSTFAULT || r == -EINVAL ? EFAULT : r == -ECANCELED ? EINTR : (uint32_t)-r;
 }
 
+/* To tracers; before the sender can know it. */
+static void tell_reply(const struct held *held, uint64_t length, enum srr_lane lane, int status)
+{
+    PROBE(reply, word_generation(held->taken.word), held->conn->peer.pid, held->taken.tid, length, lane, status);
+    if (PROBE_WANTED(frames))
+        frames_tell(word_generation(held->taken.word), 1);
+}
+
 static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
 {
     struct held held;
@@ -65,6 +74,7 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
     /* Point of no return: the Send must be ended, but for a bad buffer of our own. */
     n = length < held.taken.room ? length : held.taken.room;
     enum srr_lane lane = n == 0 ? SRR_LANE_NONE : n <= inline_max() ? SRR_LANE_INLINE : SRR_LANE_DIRECT;
+    uint64_t begun = transfer_begin(&held.taken);
     r = (int64_t)n;
     if (n > 0 && atomic_load(&slot->reply_parts) & REPLY_BUFFER_IS_BAD)
         r = -SRR_EDSTFAULT;
@@ -72,6 +82,7 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
         r = gather(held.conn->reply, n, reply, parts);
     else if (lane == SRR_LANE_DIRECT)
         r = write_direct(&held, 0, reply, parts);
+    transfer_end(held.conn, &held.taken, begun, r, lane, true);
     if (r == -EFAULT) {
         uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
         if (atomic_compare_exchange_strong(&slot->word, &busy, held.taken.word)) {
@@ -80,7 +91,8 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
         }
     }
     if (r < 0) {
-        conn_end(held.conn, held.taken.word, SLOT_FAILR, status_of(r));
+        tell_reply(&held, 0, SRR_LANE_NONE, (int)status_of(r));
+        conn_end(held.conn, &held.taken, SLOT_FAILR, status_of(r));
         message_release(&held, true);
         return blame(r);
     }
@@ -95,7 +107,8 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
     atomic_store_explicit(&slot->inlined, inlined, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_lane, (uint8_t)lane, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_flags, (uint8_t)flags, memory_order_relaxed);
-    conn_end(held.conn, held.taken.word, SLOT_DONE, 0);
+    tell_reply(&held, length, lane, 0);
+    conn_end(held.conn, &held.taken, SLOT_DONE, 0);
     message_release(&held, true);
     return r;
 }
@@ -113,7 +126,8 @@ static int answer_error(uint64_t id, int error)
         return -ESRCH;
     }
     atomic_store_explicit(&held.conn->slot->reply_flags, SRR_BY_SERVER, memory_order_relaxed);
-    conn_end(held.conn, held.taken.word, SLOT_DONE, (uint32_t)error);
+    tell_reply(&held, 0, SRR_LANE_NONE, error);
+    conn_end(held.conn, &held.taken, SLOT_DONE, (uint32_t)error);
     message_release(&held, true);
     return 0;
 }
@@ -144,9 +158,11 @@ static int64_t read_message(uint64_t id, uint64_t offset, const struct iovec *bu
     int64_t r = parts_length(buffer, parts, &size);
     if (r < 0 || (r = message_hold(id, &held)) < 0)
         return r;
+    uint64_t begun = transfer_begin(&held.taken);
     if (offset < held.taken.nbytes)
         r = held.taken.lane == SRR_LANE_INLINE ? read_inline(&held, offset, buffer, parts)
                                                : read_direct(&held, offset, buffer, parts);
+    transfer_end(held.conn, &held.taken, begun, r, held.taken.lane, false);
     /* Validate after: if the sender has left, what we read may be anything. */
     if (atomic_load(&held.conn->slot->word) != held.taken.word || !conn_lives(held.conn))
         r = -ESRCH;
@@ -167,10 +183,11 @@ static int64_t write_reply(uint64_t id, uint64_t offset, const struct iovec *dat
         message_release(&held, true);
         return -ESRCH;
     }
-    uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
+    uint64_t busy = word_with(held.taken.word, SLOT_BUSY), begun = transfer_begin(&held.taken);
     r = length == 0 || offset >= held.taken.room ? 0 : write_direct(&held, offset, data, parts);
+    transfer_end(held.conn, &held.taken, begun, r, SRR_LANE_DIRECT, true);
     if (!atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
-        conn_end(held.conn, held.taken.word, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
+        conn_end(held.conn, &held.taken, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
         message_release(&held, true);
         return -ESRCH;
     }

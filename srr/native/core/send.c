@@ -28,6 +28,7 @@
 #include "signals.h"
 #include "srr.h"
 #include "state.h"
+#include "traced.h"
 #include "transfer.h"
 
 #define TRY_AGAIN 1 /* beside 0 and -errno */
@@ -70,11 +71,21 @@ static void let_in(struct process *self, pid_t receiver)
 static int describe(struct process *self, struct place *place, const struct link *link, const struct letter *letter)
 {
     struct slot *slot = place->slot;
+    struct traced *traced = &place->traced;
     enum srr_lane lane = letter->nbytes == 0              ? SRR_LANE_NONE
                          : letter->nbytes <= inline_max() ? SRR_LANE_INLINE
                                                           : SRR_LANE_DIRECT;
+    uint64_t begun = now_if(traced->on);
     if (lane == SRR_LANE_INLINE && gather(place->message, letter->nbytes, letter->message, letter->message_parts) < 0)
         return -EFAULT;
+    if (traced->on) {
+        traced->transfer_ns += (uint64_t)now_ns() - begun;
+        atomic_store_explicit(&slot->received_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&slot->replied_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&slot->transfer_ns, 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&slot->traced, traced->on, memory_order_relaxed);
+    atomic_store_explicit(&slot->taken_by, 0, memory_order_relaxed);
     unsigned bad = 0;
     if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
         bad = REPLY_BUFFER_IS_BAD;
@@ -84,7 +95,7 @@ static int describe(struct process *self, struct place *place, const struct link
     atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
     atomic_store_explicit(&slot->room, letter->room, memory_order_relaxed);
     atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
-    atomic_store_explicit(&slot->cpu, cpu_here(), memory_order_relaxed);
+    atomic_store_explicit(&slot->cpu, (uint16_t)cpu_here(), memory_order_relaxed);
     atomic_store_explicit(&slot->message_parts, (uint16_t)letter->message_parts, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_parts, (uint16_t)((unsigned)letter->reply_parts | bad),
                           memory_order_relaxed);
@@ -143,6 +154,7 @@ static void poke_sender(void *arg, int signo)
             s->caught = true;
             atomic_store(&slot->signalled, 1);
             atomic_fetch_or(&slot->signals, UINT64_C(1) << (signo - 1));
+            PROBE(signal, word_generation(word), s->link->peer.pid, 0, 0, 0, signo);
             link_ring(s->link, s->entry);
             return;
         }
@@ -273,8 +285,11 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
     if (sent->reply_lane == SRR_LANE_INLINE) {
         if (inlined > INLINE_SIZE)
             return -EPROTO;
+        uint64_t begun = now_if(place->traced.on);
         if (scatter(letter->reply, letter->reply_parts, place->reply, inlined) < 0)
             return -EFAULT;
+        if (place->traced.on)
+            place->traced.transfer_ns += (uint64_t)now_ns() - begun;
     } else if (sent->reply_lane != SRR_LANE_DIRECT) {
         sent->reply_lane = SRR_LANE_NONE;
     }
@@ -296,6 +311,10 @@ static int transact(struct process *self, struct link *link, struct place *place
     atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
     struct sending sending = {self, link, place, word_next(place->word, 0), (unsigned)entry, 0, false, false};
 
+    place->traced.published_ns = now_if(place->traced.on);
+    PROBE(send, word_generation(sending.word), link->peer.pid, 0, letter->nbytes,
+          atomic_load_explicit(&slot->lane, memory_order_relaxed), letter->room);
+
     /* Point of no return: from here on the transaction must be ended. */
     atomic_store(&slot->word, sending.word);
     link_ring(link, (unsigned)entry);
@@ -310,6 +329,8 @@ static int transact(struct process *self, struct link *link, struct place *place
         signals_catcher();
     uint64_t end = wait_for_end(&sending, patience, &why);
     wait_end();
+    if (place->traced.on)
+        traced_woken(place);
     r = read_result(place, letter, end, why, sent);
 
     atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
@@ -358,6 +379,8 @@ static int send_to(struct process *self, pid_t to, struct place *place, const st
             return -EDEADLK;
         atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
         atomic_store_explicit(&slot->peer, (uint32_t)to, memory_order_relaxed);
+        if (place->traced.on)
+            traced_next(&place->traced, to);
         r = link_get(self, to, patience, &slot->meeting, &link);
         if (r < 0)
             return r;
@@ -383,11 +406,16 @@ static int send_letter(pid_t to, const struct letter *letter, const struct srr_w
     if ((r = place_take(self, &place)) < 0)
         return r;
     patience_begin(&patience, wait, SLICE_FIRST);
+    traced_begin(&place->traced);
     r = send_to(self, to, place, letter, &patience, sent);
     atomic_store_explicit(&place->slot->peer, 0, memory_order_relaxed);
-    place_give(self, place);
     if (r == -ESRCH && sent->flags == 0 && proxy_trigger(self, to) > 0)
         r = 0; /* a proxy's id: the number is no process's */
+    if (PROBE_WANTED(frames))
+        frames_tell(word_generation(place->word), 0);
+    if (place->traced.on)
+        traced_done(place, letter->message, letter->message_parts, letter->nbytes, sent, r);
+    place_give(self, place);
     return r;
 }
 

@@ -272,7 +272,9 @@ struct srr_thread_view {
     pid_t tid;
     pid_t on;              /* pid it is SEND- or REPLY-blocked on */
     uint32_t blocked;      /* enum srr_blocked */
-    uint32_t reserved;
+    pid_t taken_by;        /* thread of `on` that received the message; 0: none yet */
+    uint64_t id;           /* the transaction's: another Send has another one */
+    uint64_t nbytes;       /* of the message */
 };
 struct srr_process_view {
     int64_t receive_since_ns; /* as since_ns, of the thread that began to sleep last */
@@ -294,6 +296,21 @@ struct srr_process_view {
  */
 int srr_look(pid_t pid, struct srr_process_view *ret_process, struct srr_thread_view *ret_threads,
              uint32_t max_threads);
+
+/*
+ * The beginning of the message that a thread of that process is SEND- or REPLY-blocked with, into `buffer`. Bytes stored, or the
+ * failures of srr_look(); -ESRCH also if that thread is not blocked, or not any more; -EPERM, -EFAULT: its memory can not
+ * be read (a message over 64 KiB stays there).
+ */
+int64_t srr_peek(pid_t pid, pid_t tid, void *buffer, uint32_t size);
+
+/*
+ * Where calls come from, for interpreters: what the debugger of their language would show. While a tracer listens to the probe
+ * `frames`, srr_frames_wanted() is 1; the calling thread then sets a text before a verb, "function (file:line);" outermost first, and
+ * NULL after it. The text is the caller's, and read during the verb only.
+ */
+int srr_frames_wanted(void);
+void srr_frames(const char *text);
 
 /* Limits and version of this library, for `srr doctor` and tests. */
 struct srr_facts {

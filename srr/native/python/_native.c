@@ -22,6 +22,7 @@ static PyMethodDef methods[] = {
     {"name_list", native_name_list, METH_VARARGS, NULL},
     {"runtime_dir", native_runtime_dir, METH_NOARGS, NULL},
     {"look", native_look, METH_VARARGS, NULL},
+    {"peek", native_peek, METH_VARARGS, NULL},
     {"facts", native_facts, METH_NOARGS, NULL},
     {"relay", native_relay, METH_VARARGS, NULL},
     {"proxy_attach", native_proxy_attach, METH_VARARGS, NULL},

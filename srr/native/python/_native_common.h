@@ -5,6 +5,7 @@
  *   _native_common.c   buffers, time-outs, signals, failures
  *   _native_send.c     Send
  *   _native_receive.c  Receive, Reply, Readmsg, Writemsg
+ *   _native_frames.c   Python's frames, for tracers
  *   _native_names.c    names, looking at processes, facts
  *   _native_qnx4.c     Relay, proxies, notices, flags, priorities
  */
@@ -38,6 +39,10 @@ int interrupted(int r);
 /* After a call that a signal may have ended: run the handlers; true if one raised. */
 int handlers_raise(int64_t r);
 
+/* Around a Send or Reply, with the GIL: a tracer that asks is told where it comes from. */
+void tell_frames(void);
+void frames_told(void);
+
 PyObject *native_send(PyObject *module, PyObject *args);
 PyObject *native_send_into(PyObject *module, PyObject *args);
 PyObject *native_receive(PyObject *module, PyObject *args);
@@ -53,6 +58,7 @@ PyObject *native_name_locate(PyObject *module, PyObject *args);
 PyObject *native_name_list(PyObject *module, PyObject *args);
 PyObject *native_runtime_dir(PyObject *module, PyObject *args);
 PyObject *native_look(PyObject *module, PyObject *args);
+PyObject *native_peek(PyObject *module, PyObject *args);
 PyObject *native_facts(PyObject *module, PyObject *args);
 PyObject *native_relay(PyObject *module, PyObject *args);
 PyObject *native_proxy_attach(PyObject *module, PyObject *args);

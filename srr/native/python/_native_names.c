@@ -103,9 +103,10 @@ PyObject *native_look(PyObject *module, PyObject *args)
     int r = srr_look(pid, &process, thread, THREADS_SEEN);
     PyObject *threads = r == 0 ? PyList_New(0) : fail("look", r, pid, 0);
     for (uint32_t i = 0; threads && i < process.threads; i++) {
-        PyObject *one = Py_BuildValue("{sisisIsLsK}", "tid", (int)thread[i].tid, "on", (int)thread[i].on, "blocked",
+        PyObject *one = Py_BuildValue("{sisisIsLsKsisKsK}", "tid", (int)thread[i].tid, "on", (int)thread[i].on, "blocked",
                                       thread[i].blocked, "since_ns", (long long)thread[i].since_ns, "sent",
-                                      (unsigned long long)thread[i].sent);
+                                      (unsigned long long)thread[i].sent, "taken_by", (int)thread[i].taken_by, "id",
+                                      (unsigned long long)thread[i].id, "nbytes", (unsigned long long)thread[i].nbytes);
         if (!one || PyList_Append(threads, one) < 0) {
             Py_DECREF(threads);
             threads = NULL;
@@ -120,6 +121,23 @@ PyObject *native_look(PyObject *module, PyObject *args)
                          "receivers", process.receivers, "receive_from", (int)process.receive_from,
                          "receive_since_ns", (long long)process.receive_since_ns, "clients", process.clients,
                          "flags", process.flags, "threads", threads);
+}
+
+PyObject *native_peek(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int pid, tid, size;
+    if (!PyArg_ParseTuple(args, "iii:peek", &pid, &tid, &size))
+        return NULL;
+    if (size < 0 || size > 1 << 20)
+        return PyErr_Format(PyExc_ValueError, "a peek is 0 bytes to 1 MiB, not %d", size);
+    char *buffer = malloc((size_t)size + 1);
+    if (!buffer)
+        return PyErr_NoMemory();
+    int64_t n = srr_peek(pid, tid, buffer, (uint32_t)size);
+    PyObject *bytes = n < 0 ? fail("look", n, pid, 0) : PyBytes_FromStringAndSize(buffer, (Py_ssize_t)n);
+    free(buffer);
+    return bytes;
 }
 
 PyObject *native_facts(PyObject *module, PyObject *unused)

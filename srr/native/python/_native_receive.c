@@ -123,9 +123,11 @@ PyObject *native_reply(PyObject *module, PyObject *args)
     int64_t r;
     if (!PyArg_ParseTuple(args, "KO:reply", &id, &data) || hold_parts(&parts, data, PyBUF_SIMPLE) < 0)
         return NULL;
+    tell_frames();
     Py_BEGIN_ALLOW_THREADS
     r = srr_reply(id, parts.part, parts.count);
     Py_END_ALLOW_THREADS
+    frames_told();
     release_parts(&parts);
     return count_or_fail("reply", r);
 }
@@ -139,7 +141,9 @@ PyObject *native_error(PyObject *module, PyObject *args)
         return NULL;
     if (error < 1 || error > 4095)
         return PyErr_Format(PyExc_ValueError, "an errno is 1 to 4095, not %d", error);
+    tell_frames();
     int r = srr_error(id, error);
+    frames_told();
     if (r < 0)
         return fail("error", r, 0, 0);
     Py_RETURN_NONE;

@@ -83,9 +83,11 @@ PyObject *native_send(PyObject *module, PyObject *args)
         return PyErr_NoMemory();
     }
     struct iovec answer = {space, (size_t)room};
+    tell_frames();
     Py_BEGIN_ALLOW_THREADS
     r = srr_send(pid, parts.part, parts.count, &answer, room > 0, &wait, &sent);
     Py_END_ALLOW_THREADS
+    frames_told();
     r = interrupted(r);
     release_parts(&parts);
     if (r == 0 && (reply = PyBytes_FromStringAndSize(space, (Py_ssize_t)sent.stored)))
@@ -113,9 +115,11 @@ PyObject *native_send_into(PyObject *module, PyObject *args)
         release_parts(&parts);
         return NULL;
     }
+    tell_frames();
     Py_BEGIN_ALLOW_THREADS
     r = srr_send(pid, parts.part, parts.count, answer.part, answer.count, &wait, &sent);
     Py_END_ALLOW_THREADS
+    frames_told();
     r = interrupted(r);
     release_parts(&parts);
     release_parts(&answer);

@@ -1,0 +1,1 @@
+/* In linux/kconfig.h, as far as it is needed. */
