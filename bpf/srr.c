@@ -37,6 +37,17 @@ static __always_inline void count(int which)
         __sync_fetch_and_add(n, 1);
 }
 
+/* The current process << 32 | thread, as the tracer counts them: in its own pid namespace, where that isn't the machine's. */
+static __always_inline u64 current_thread(void)
+{
+#ifdef NAMESPACE_INODE
+    struct bpf_pidns_info inside = {};
+    if (bpf_get_ns_current_pid_tgid(NAMESPACE_DEVICE, NAMESPACE_INODE, &inside, sizeof inside) == 0)
+        return (u64)inside.tgid << 32 | inside.pid;
+#endif
+    return bpf_get_current_pid_tgid();
+}
+
 /* Number of an event on this CPU: a gap tells when something was lost, `counts` how much. */
 BPF_PERCPU_ARRAY(sequences, u64, 3);
 static __always_inline u64 next_sequence(int ring)
@@ -135,7 +146,7 @@ static __always_inline void add_totals(struct srr_done *done, s32 client, u64 he
 
 int on_done(struct pt_regs *ctx)
 {
-    u64 who = bpf_get_current_pid_tgid(), head = 0;
+    u64 who = current_thread(), head = 0;
     s32 peeked = 0;
     struct srr_done done;
     count(MADE_TRANSACTIONS);
@@ -233,8 +244,8 @@ static __always_inline void charge(struct service *s, u64 now, u64 served)
 
 static __always_inline void begin_service(u64 id, s32 client)
 {
-    u64 who = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
-    u32 tid = who;
+    u64 who = current_thread(), now = bpf_ktime_get_ns();
+    u32 tid = bpf_get_current_pid_tgid(); /* as sched_switch counts */
     struct service *before = services.lookup(&tid);
     if (before)
         charge(before, now, 0);
@@ -279,7 +290,7 @@ BPF_RINGBUF_OUTPUT(changes, RING_PAGES);
 
 static __always_inline void tell_change(u32 kind, u64 id, s32 peer, s32 peer_thread, u64 nbytes, u32 detail, u64 extra)
 {
-    u64 who = bpf_get_current_pid_tgid();
+    u64 who = current_thread();
     count(MADE_CHANGES);
     u64 sequence = next_sequence(1);
     struct srr_change *c = changes.ringbuf_reserve(sizeof *c);
@@ -314,7 +325,7 @@ int on_change(struct pt_regs *ctx)
 #endif
 #ifdef WANT_CHANGES
 #ifdef CHOSEN
-    if (!is_chosen(bpf_get_current_pid_tgid() >> 32) && !is_chosen(PT_REGS_PARM2(ctx)))
+    if (!is_chosen(current_thread() >> 32) && !is_chosen(PT_REGS_PARM2(ctx)))
         return 0;
 #endif
     tell_change(kind, PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx),
@@ -340,7 +351,7 @@ BPF_HASH(calls, u32, struct call, 16384);
 
 static __always_inline int call_begins(void)
 {
-    u64 who = bpf_get_current_pid_tgid();
+    u64 who = current_thread();
     u32 tid = who;
     struct call c = {.began_ns = bpf_ktime_get_ns()};
     if (is_chosen(who >> 32))
@@ -350,7 +361,7 @@ static __always_inline int call_begins(void)
 
 static __always_inline int call_ends(u32 which, s64 result)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_thread();
     struct call *c = calls.lookup(&tid);
     if (!c)
         return 0;
@@ -374,7 +385,7 @@ BPF_RINGBUF_OUTPUT(frames, RING_PAGES);
 
 int on_frames(struct pt_regs *ctx)
 {
-    u64 who = bpf_get_current_pid_tgid();
+    u64 who = current_thread();
     count(MADE_FRAMES);
     u64 sequence = next_sequence(2);
 #ifdef CHOSEN
@@ -404,5 +415,17 @@ int on_frames(struct pt_regs *ctx)
     return 0;
 left_out: __maybe_unused;
     return 0;
+}
+#endif
+
+#ifdef WANT_COST
+/* What a hit costs: the trap, and about what on_done does. Attached to the probe `idle` of the tracer itself. */
+int on_idle(struct pt_regs *ctx)
+{
+    struct srr_done done;
+    int which = 0;
+    bpf_probe_read_user(&done, sizeof done, (void *)PT_REGS_PARM1(ctx));
+    u64 *n = sequences.lookup(&which);
+    return n && *n == done.id;
 }
 #endif

@@ -72,6 +72,9 @@ def peek(pid: int, tid: int, size: int) -> bytes:
     Fails as ``look`` does; ESRCH also if it is not blocked any more; EPERM, EFAULT: its memory can't be read.
     """
 
+def probe_cost(hits: int) -> int:
+    """Nanoseconds that so many hits of the probe ``idle`` take: what listening costs, once attached to it."""
+
 def facts() -> Facts: ...
 def relay(message: int, target: int) -> None:
     """Hand a REPLY-blocked sender over to process ``target``. Never blocks. ESRCH: the sender or the target is gone."""

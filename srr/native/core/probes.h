@@ -23,7 +23,8 @@
 #define EACH_PROBE(X) \
     X(send) X(receive) X(reply) X(relay) X(trigger) X(wait) X(wake) X(transfer) X(signal) \
     X(done)   /* &struct srr_done, its size, id, server pid, bytes replied, 0 or -errno */ \
-    X(frames) /* id, side, addresses, their number, text, 0 */
+    X(frames) /* id, side, addresses, their number, text, 1 if there is one */ \
+    X(idle)   /* a struct srr_done, its size: by srr_probe_cost() alone */
 
 #define DECLARE_PROBE(name) \
     extern volatile unsigned short srr_##name##_semaphore __attribute__((visibility("hidden"))); \

@@ -78,6 +78,15 @@ void transfer_end(const struct conn *conn, struct taken *taken, uint64_t begun, 
     PROBE(transfer, word_generation(taken->word), conn->peer.pid, taken->tid, nbytes, lane | (unsigned)write << 8, took);
 }
 
+int64_t srr_probe_cost(uint32_t hits)
+{
+    struct srr_done done = {.began_ns = 0};
+    int64_t begun = now_ns();
+    for (uint32_t i = 0; i < hits; i++)
+        PROBE(idle, (uintptr_t)&done, sizeof done, 0, 0, 0, 0);
+    return now_ns() - begun;
+}
+
 /* What an interpreter told about its own frames (srr_frames). */
 static _Thread_local const char *frames_text __attribute__((tls_model("initial-exec")));
 

@@ -312,6 +312,9 @@ int64_t srr_peek(pid_t pid, pid_t tid, void *buffer, uint32_t size);
 int srr_frames_wanted(void);
 void srr_frames(const char *text);
 
+/* Nanoseconds that so many hits of the probe `idle` take: what listening costs here, for a tracer that has attached to it. */
+int64_t srr_probe_cost(uint32_t hits);
+
 /* Limits and version of this library, for `srr doctor` and tests. */
 struct srr_facts {
     uint32_t layout_version; /* processes whose layouts differ refuse each other with -EPROTO */

@@ -23,6 +23,7 @@ static PyMethodDef methods[] = {
     {"runtime_dir", native_runtime_dir, METH_NOARGS, NULL},
     {"look", native_look, METH_VARARGS, NULL},
     {"peek", native_peek, METH_VARARGS, NULL},
+    {"probe_cost", native_probe_cost, METH_VARARGS, NULL},
     {"facts", native_facts, METH_NOARGS, NULL},
     {"relay", native_relay, METH_VARARGS, NULL},
     {"proxy_attach", native_proxy_attach, METH_VARARGS, NULL},

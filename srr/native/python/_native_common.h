@@ -59,6 +59,7 @@ PyObject *native_name_list(PyObject *module, PyObject *args);
 PyObject *native_runtime_dir(PyObject *module, PyObject *args);
 PyObject *native_look(PyObject *module, PyObject *args);
 PyObject *native_peek(PyObject *module, PyObject *args);
+PyObject *native_probe_cost(PyObject *module, PyObject *args);
 PyObject *native_facts(PyObject *module, PyObject *args);
 PyObject *native_relay(PyObject *module, PyObject *args);
 PyObject *native_proxy_attach(PyObject *module, PyObject *args);

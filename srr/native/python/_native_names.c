@@ -140,6 +140,13 @@ PyObject *native_peek(PyObject *module, PyObject *args)
     return bytes;
 }
 
+PyObject *native_probe_cost(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned hits;
+    return PyArg_ParseTuple(args, "I:probe_cost", &hits) ? PyLong_FromLongLong(srr_probe_cost(hits)) : NULL;
+}
+
 PyObject *native_facts(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
