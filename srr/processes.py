@@ -74,8 +74,8 @@ def look(pid: int, *, rows_only: bool = False) -> Process:
     return _process(pid, "", ()) if rows_only else _process(pid, program(pid), tuple(_held(pid).get(pid, ())))
 
 
-def survey(report: Callable[[Failure], None] | None = None) -> list[Process]:
-    """Every process of this user that has rows, by pid.
+def survey(report: Callable[[Failure], None] | None = None, *, everybody: bool = False) -> list[Process]:
+    """Every process of this user that has rows, by pid; ``everybody``: of all users, as far as the kernel lets us look.
 
     Processes that end meanwhile are left out. One whose rows can not be read (not dumpable, another version
     of srr) goes to ``report`` as the exception that ``look`` raises, and so does a folder of names that is not
@@ -83,7 +83,7 @@ def survey(report: Callable[[Failure], None] | None = None) -> list[Process]:
     """
     held = _held(0, report)
     found = []
-    for pid in pids():
+    for pid in pids(everybody=everybody):
         try:
             found.append(_process(pid, program(pid), tuple(held.get(pid, ()))))
         except (ProcessLookupError, FileNotFoundError):
@@ -94,12 +94,12 @@ def survey(report: Callable[[Failure], None] | None = None) -> list[Process]:
     return found
 
 
-def pids() -> Iterator[int]:
-    """The processes of this user that /proc shows, in order."""
+def pids(*, everybody: bool = False) -> Iterator[int]:
+    """The processes of this user, or of all, that /proc shows, in order."""
     mine = os.geteuid()
     for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
         try:
-            if os.stat(f"/proc/{pid}").st_uid == mine:
+            if everybody or os.stat(f"/proc/{pid}").st_uid == mine:
                 yield pid
         except FileNotFoundError:
             continue

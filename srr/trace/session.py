@@ -46,7 +46,9 @@ class Losses:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __str__(self) -> str:
-        lost = ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self) if getattr(self, field.name))
+        lost = ", ".join(
+            f"{field.name} {getattr(self, field.name)}" for field in fields(self) if getattr(self, field.name)
+        )
         return f"lost: {lost}" if lost else "lost nothing"
 
 
@@ -113,7 +115,9 @@ class Session:
         self._began = time.monotonic()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -263,7 +267,9 @@ class Session:
         self._hit_ns = max(0.0, (full - empty) / hits)
 
     def as_transaction(self, record: tuple[int, ...]) -> Transaction:
-        (sequence, pid, tid, head, peeked, _, began, published, received, replied, woken, ended, transfer, number) = record[:14]
+        (sequence, pid, tid, head, peeked, _, began, published, received, replied, woken, ended, transfer, number) = (
+            record[:14]
+        )
         (sent, nreplied, _message, part, space, client, thread, server, server_thread, status) = record[14:24]
         lane, reply_lane, flags, legs = record[24:28]
         if space == self._pids.own:

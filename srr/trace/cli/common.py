@@ -1,0 +1,158 @@
+"""What the views share: options, the source, ticks, the last line about losses and cost."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+
+from srr import names
+from srr.errors import Failure
+from srr.trace.feed import Feed, Live, Source
+from srr.trace.programs import CannotTrace, Wants
+from srr.trace.session import Losses
+
+#: Beyond srr's own exit codes: what --fail-on-loss and `deadlock` make of what they saw.
+LOST, FOUND = 3, 1
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "": 10**9}
+_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+class Duration(click.ParamType):
+    """`10ms`, `2.5s`, `300us`, `3` (seconds): nanoseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)", str(value).strip().lower())
+        if match is None or match[2] not in _UNITS:
+            self.fail(f"{value!r} is no time; write 10ms, 2.5s, 300us, 800ns or 3 (seconds)", param, ctx)
+        return round(float(match[1]) * _UNITS[match[2]])
+
+
+class Size(click.ParamType):
+    """`16M`, `512k`, `4096`: bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", str(value).strip().lower())
+        if match is None:
+            self.fail(f"{value!r} is no size; write 16M, 512k or 4096 (bytes)", param, ctx)
+        return int(match[1]) * _SIZES[match[2]]
+
+
+class RingSize(Size):
+    """What the kernel takes for a ring: a power of two of pages."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        nbytes = super().convert(value, param, ctx)
+        if nbytes < 1 << 16 or nbytes > 1 << 30 or nbytes & nbytes - 1:
+            self.fail(f"a ring is a power of two from 64k to 1G, not {value}", param, ctx)
+        return nbytes
+
+
+def selection(function: _F) -> _F:
+    """-p and --name: which processes' transactions."""
+    function = click.option(
+        "--name",
+        "names_",
+        metavar="NAME",
+        multiple=True,
+        help="Only with the process that holds this name (repeatable).",
+    )(function)
+    return click.option(
+        "-p",
+        "--pid",
+        "pids",
+        metavar="PID",
+        type=click.IntRange(min=1),
+        multiple=True,
+        help="Only with this process (repeatable).",
+    )(function)
+
+
+def listening(function: _F) -> _F:
+    """--ring and --fail-on-loss: for all that listen to probes."""
+    function = click.option("--fail-on-loss", is_flag=True, help=f"Exit with {LOST} if anything was not seen.")(
+        function
+    )
+    return click.option(
+        "--ring", type=RingSize(), default="16M", show_default=True, help="Memory for events that wait to be read."
+    )(function)
+
+
+def ticks(interval: str | None) -> Callable[[_F], _F]:
+    """INTERVAL and COUNT, as in vmstat and BCC's tools; without, until Ctrl-C, or ``interval`` if there is a default."""
+
+    def add(function: _F) -> _F:
+        function = click.argument("count", type=click.IntRange(min=1), required=False)(function)
+        return click.argument("interval", type=click.FloatRange(min=0.01), required=False, default=interval)(function)
+
+    return add
+
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="For programs: a JSON object a line, with its schema version."
+)
+timestamps = click.option("-T", "--timestamp", "timestamp", is_flag=True, help="With the time of day.")
+
+
+def source() -> Source:
+    """The machine, or what `srr-trace replay` is reading."""
+    given = click.get_current_context().find_root().obj
+    return given if given is not None else Live()
+
+
+def chosen_pids(pids: tuple[int, ...], held: tuple[str, ...]) -> set[int] | None:
+    """Of -p and --name. None: all. A name that nobody holds is an error: a filter that lets nothing through looks like silence."""
+    if not pids and not held:
+        return None
+    chosen = set(pids)
+    for name in held:
+        try:
+            chosen.add(names.locate(name, timeout=0))
+        except Failure as error:
+            raise click.ClickException(f"--name {name}: {error.strerror or error}") from error
+    return chosen
+
+
+@contextmanager
+def feed(
+    wants: Wants, chosen: set[int] | None = None, *, fail_on_loss: bool = False, transfers: bool = False
+) -> Iterator[Feed]:
+    """A feed of the current source. Failing to listen is one line and exit 1; Ctrl-C ends the view, not the program."""
+    try:
+        with source().feed(replace(wants, chosen=chosen is not None), transfers=transfers) as opened:
+            if chosen is not None:
+                opened.choose(chosen)
+            try:
+                yield opened
+            except KeyboardInterrupt:
+                pass
+            except BrokenPipeError:
+                sys.stderr.close()  # `| head` has seen enough; Python would complain about stdout at exit
+            losses = opened.losses()
+    except CannotTrace as error:
+        raise click.ClickException(str(error)) from error
+    if fail_on_loss and losses.total:
+        click.echo(f"srr-trace: {losses}", err=True)
+        click.get_current_context().exit(LOST)
+
+
+def told(losses: Losses) -> None:
+    """The last line of a view: on stderr, so that what is piped stays what it is."""
+    if losses.total:
+        click.echo(f"srr-trace: {losses}. --ring makes more room; -p, --name and --min-latency ask for less", err=True)

@@ -1,0 +1,83 @@
+"""Where a view's data come from: live, or a recording. Views are written once, against these two protocols."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from srr import processes
+from srr.processes import Process
+from srr.trace.events import Change, Clock, Frames, Transaction
+from srr.trace.programs import Wants
+from srr.trace.session import Cost, Losses, Session
+from srr.trace.totals import Imposed, Totals
+
+Event = Transaction | Change | Frames
+
+
+class Feed(Protocol):
+    """What a session tells. ``Session`` is the live one."""
+
+    clock: Clock
+
+    def drain(self) -> list[Event]:
+        """What has happened since the last call, by time."""
+
+    def finish(self) -> list[Event]:
+        """The rest; nothing comes after it."""
+
+    def totals(self) -> list[Totals]:
+        """Added up since the beginning."""
+
+    def imposed(self) -> list[Imposed]: ...
+
+    def choose(self, pids: set[int]) -> None: ...
+
+    def symbol(self, address: int, pid: int) -> str: ...
+
+    def made(self) -> dict[str, int]: ...
+
+    def losses(self) -> Losses: ...
+
+    def cost(self) -> Cost: ...
+
+
+class Source(Protocol):
+    """The machine, or a file."""
+
+    #: A recording is looked at as fast as it can be read, and ends.
+    is_live: bool
+
+    def feed(self, wants: Wants, *, transfers: bool = False) -> AbstractContextManager[Feed]:
+        """CannotTrace: no probe may be read here."""
+
+    def survey(self) -> list[Process]:
+        """The waiting table: now, or at the moment that the recording is at."""
+
+    def now_ns(self) -> int:
+        """CLOCK_MONOTONIC, or the moment that the recording is at."""
+
+    def pace(self, seconds: float) -> bool:
+        """Let so much time pass. False: the recording has ended."""
+
+
+class Live:
+    """This machine, now."""
+
+    is_live = True
+
+    def feed(self, wants: Wants, *, transfers: bool = False) -> Session:
+        return Session(wants, transfers=transfers)
+
+    def survey(self) -> list[Process]:
+        """Root sees everybody's processes."""
+        return processes.survey(everybody=os.geteuid() == 0)
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def pace(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return True
