@@ -16,7 +16,8 @@ FAILED, TIMED_OUT, BY_SIGNAL = 1, 124, 128
 class Commands(click.Group):
     """Loads a subcommand on its first use, and turns failures into one line and an exit code.
 
-    ``program``: what messages begin with. ``table``: subcommand to "module:command". ``default``: the subcommand that is meant where none is named.
+    ``program``: what messages begin with. ``table``: subcommand to "module:command". ``default``: the subcommand that
+    is meant where none is named.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
-        if self._default is not None and (not args or args[0] not in own and _is_option_or_number(args[0])):
+        if self._default is not None and (not args or (args[0] not in own and _is_option_or_number(args[0]))):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 

@@ -1,8 +1,8 @@
 """Every copy of the library that is in use: its file, and where its probes are.
 
-A probe is attached to a file (an inode), for all processes that map it, now and later. There may be many: in venvs, in
-containers, linked statically into programs. They are found in /proc/PID/maps: all files that a process with rows has mapped
-to execute, and whatever is named like us; a file is read once.
+A probe is attached to a file (an inode), for all processes that map it, now and later. There may be many: in venvs,
+in containers, linked statically into programs. They are found in /proc/PID/maps: all files that a process with rows
+has mapped to execute, and whatever is named like us; a file is read once.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from typing import Any
 
 from srr.state import Lane
 
-#: Of everything that is printed as JSON or recorded. Fields are added without changing it, never taken away or redefined.
+#: Of everything that is printed as JSON or recorded. Fields are added without changing it, never taken away or
+#: redefined.
 SCHEMA = 1
 
 #: struct srr_done, struct srr_transaction (which ends with it), struct srr_change, struct srr_frames.

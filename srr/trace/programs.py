@@ -1,7 +1,7 @@
 """The programs under bpf/, compiled by BCC: with our own few headers first, then with the running kernel's.
 
-BCC is the distribution's python3-bpfcc; `bcc` on PyPI is something else. It is loaded by its path, so that a virtual environment
-gets it and nothing else of the distribution's.
+BCC is the distribution's python3-bpfcc; `bcc` on PyPI is something else. It is loaded by its path, so that a virtual
+environment gets it and nothing else of the distribution's.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def _see_tracepoints() -> None:
         or libc.mount(b"nodev", _TRACEFS.encode(), b"tracefs", 0, None) != 0
     ):
         raise CannotTrace(
-            f"kernel tracepoints are described in {_TRACEFS}, which can not be read ({os.strerror(ctypes.get_errno())}):"
-            f" mount -t tracefs nodev {_TRACEFS}, and give this process CAP_DAC_READ_SEARCH"
+            f"kernel tracepoints are described in {_TRACEFS}, which can not be read"
+            f" ({os.strerror(ctypes.get_errno())}): mount -t tracefs nodev {_TRACEFS}, and give this process CAP_DAC_READ_SEARCH"
         )
 
 
@@ -239,8 +239,8 @@ def _compile(bcc: ModuleType, wants: Wants) -> Any:
 
 @contextmanager
 def _headers(tree: str) -> Iterator[None]:
-    """libbcc is told where to look: by itself it would search, and print that it found nothing. It also adds the current
-    folder to the path, where anybody's linux/types.h might lie, and leaves us in another one."""
+    """libbcc is told where to look: by itself it would search, and print that it found nothing. It also adds the
+    current folder to the path, where anybody's linux/types.h might lie, and leaves us in another one."""
     before, where = os.environ.get("BCC_KERNEL_SOURCE"), os.getcwd()
     os.environ["BCC_KERNEL_SOURCE"] = tree
     os.chdir(tree)

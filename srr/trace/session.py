@@ -6,7 +6,9 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from struct import Struct
 from types import TracebackType
+from typing import Any
 
 from srr.trace import attach, events
 from srr.trace.copies import Copies, Copy
@@ -266,7 +268,7 @@ class Session:
         del self._links[before:]
         self._hit_ns = max(0.0, (full - empty) / hits)
 
-    def as_transaction(self, record: tuple[int, ...]) -> Transaction:
+    def as_transaction(self, record: tuple[Any, ...]) -> Transaction:
         (sequence, pid, tid, head, peeked, _, began, published, received, replied, woken, ended, transfer, number) = (
             record[:14]
         )
@@ -278,9 +280,7 @@ class Session:
             server, server_thread = self._pids.known_as(space, server), self._pids.known_as(space, server_thread)
         peek: bytes | None = None
         if self.wants.peek:
-            content = record[28]
-            assert isinstance(content, bytes)
-            peek = content[:peeked] if peeked >= 0 else None
+            peek = record[28][:peeked] if peeked >= 0 else None
         return Transaction(
             pid,
             tid,
@@ -315,10 +315,9 @@ class Session:
             extra -= 1 << 64
         return Change(when, Kind(kind), pid, tid, peer, peer_thread, number, nbytes, detail, extra, sequence)
 
-    def as_frames(self, record: tuple[int, ...]) -> Frames:
+    def as_frames(self, record: tuple[Any, ...]) -> Frames:
         when, _, number, pid, tid, side, count = record[:7]
-        text = record[-1]
-        assert isinstance(text, bytes)
+        text: bytes = record[-1]
         return Frames(
             when, pid, tid, number, side == 1, record[7 : 7 + count], text.split(b"\0")[0].decode(errors="replace")
         )
@@ -331,8 +330,8 @@ _DECODERS = {
 }
 
 
-def _with_peek(nbytes: int) -> events.struct.Struct:
-    return events.struct.Struct(f"{events.TRANSACTION.format}{nbytes}s") if nbytes else events.TRANSACTION
+def _with_peek(nbytes: int) -> Struct:
+    return Struct(f"{events.TRANSACTION.format}{nbytes}s") if nbytes else events.TRANSACTION
 
 
 def _when(event: Transaction | Change | Frames) -> int:

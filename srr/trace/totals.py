@@ -1,7 +1,7 @@
 """What the kernel adds up: per client, server and type of message, with histograms; and imposed CPU time.
 
-A histogram has 128 buckets, four to a factor of two, from 64 ns to two minutes: what is read from it is at most a quarter
-too high.
+A histogram has 128 buckets, four to a factor of two, from 64 ns to two minutes: what is read from it is at most a
+quarter too high.
 """
 
 from __future__ import annotations
@@ -129,12 +129,15 @@ def read_totals(table: Any) -> list[Totals]:
         buckets = struct.unpack_from(f"<{len(STEPS) * BUCKETS}I", data, _SUMS.size)
         found.append(
             Totals(
-                key.client,
-                key.server,
-                key.type if key.type < 0x10000 else None,
-                *sums[:4],
-                sums[9],
-                {
+                client=key.client,
+                server=key.server,
+                type=key.type if key.type < 0x10000 else None,
+                count=sums[0],
+                failed=sums[1],
+                sent=sums[2],
+                replied=sums[3],
+                untimed=sums[9],
+                steps={
                     step: Histogram(buckets[n * BUCKETS : (n + 1) * BUCKETS], sums[4 + n])
                     for n, step in enumerate(STEPS)
                 },

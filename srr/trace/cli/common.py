@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,11 +22,17 @@ LOST, FOUND = 3, 1
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+# A generic class in newer versions of click only.
+if TYPE_CHECKING:
+    _IntParameter = click.ParamType[int]
+else:
+    _IntParameter = click.ParamType
+
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "": 10**9}
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class Duration(click.ParamType):
+class Duration(_IntParameter):
     """`10ms`, `2.5s`, `300us`, `3` (seconds): nanoseconds."""
 
     name = "time"
@@ -40,7 +46,7 @@ class Duration(click.ParamType):
         return round(float(match[1]) * _UNITS[match[2]])
 
 
-class Size(click.ParamType):
+class Size(_IntParameter):
     """`16M`, `512k`, `4096`: bytes."""
 
     name = "size"
@@ -117,7 +123,7 @@ def source() -> Source:
 
 
 def chosen_pids(pids: tuple[int, ...], held: tuple[str, ...]) -> set[int] | None:
-    """Of -p and --name. None: all. A name that nobody holds is an error: a filter that lets nothing through looks like silence."""
+    """Of -p and --name. None: all. A name that nobody holds is an error: silence would look like peace."""
     if not pids and not held:
         return None
     chosen = set(pids)
@@ -133,7 +139,7 @@ def chosen_pids(pids: tuple[int, ...], held: tuple[str, ...]) -> set[int] | None
 def feed(
     wants: Wants, chosen: set[int] | None = None, *, fail_on_loss: bool = False, transfers: bool = False
 ) -> Iterator[Feed]:
-    """A feed of the current source. Failing to listen is one line and exit 1; Ctrl-C ends the view, not the program."""
+    """A feed of the current source. Failing to listen is one line and exit 1; Ctrl-C ends the view in good order."""
     try:
         with source().feed(replace(wants, chosen=chosen is not None), transfers=transfers) as opened:
             if chosen is not None:
