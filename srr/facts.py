@@ -32,3 +32,13 @@ def facts() -> Facts:
 def runtime_dir() -> str:
     """The folder that keeps this user's names, made if need be. Refused if it is not this user's alone."""
     return _native.runtime_dir()
+
+
+def extension() -> str:
+    """The file of the C extension: one of the copies of the library that a tracer may find."""
+    return _native.__file__
+
+
+def probe_cost(hits: int) -> int:
+    """Nanoseconds that so many hits of the probe ``idle`` take in this process: what listening costs, once attached."""
+    return _native.probe_cost(hits)

@@ -1,8 +1,8 @@
 """Attaching BPF programs to probes, by the bpf system call itself.
 
 BCC's own way knows no semaphores without a pid, takes a tenth of a second to let go of a probe and wants CAP_SYS_ADMIN.
-Here it is one link per file for all its probes (uprobe_multi, kernel 6.6), or one perf event per probe (kernel 5.15); the
-cookie tells the program which probe it was. Either is a descriptor: closed with the process, even a killed one, and
+Here it is one link per file for all its probes (uprobe_multi, kernel 6.6), or one perf event per probe (kernel 5.15);
+the cookie tells the program which probe it was. Either is a descriptor: closed with the process, even a killed one, and
 then the kernel takes the probes out and counts the semaphores down.
 """
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from srr import facts
 from srr.trace import elf
 
 _ROWS = "/memfd:srr-row"
@@ -38,10 +39,8 @@ class Copies:
 
     def installed(self) -> Iterator[Copy]:
         """Ours, and the one that a program in C would be started with: nobody need be running yet."""
-        from srr import _native
-
         library = ctypes.util.find_library("srr")
-        for path in (_native.__file__, *_search(library)):
+        for path in (facts.extension(), *_search(library)):
             yield from self._read(path, path, 0)
 
     def running(self, only: set[int] | None = None) -> Iterator[Copy]:

@@ -158,7 +158,8 @@ def _see_tracepoints() -> None:
     ):
         raise CannotTrace(
             f"kernel tracepoints are described in {_TRACEFS}, which can not be read"
-            f" ({os.strerror(ctypes.get_errno())}): mount -t tracefs nodev {_TRACEFS}, and give this process CAP_DAC_READ_SEARCH"
+            f" ({os.strerror(ctypes.get_errno())}): mount -t tracefs nodev {_TRACEFS}, and give this process"
+            " CAP_DAC_READ_SEARCH"
         )
 
 

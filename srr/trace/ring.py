@@ -1,8 +1,8 @@
 """Reading a BPF ring buffer without a call per record: it is mapped, and a run of equal records is unpacked at once.
 
-Each record: 4 bytes of length (bit 31: being written, stop here; bit 30: given up, skip it), 4 more, the payload, padded
-to 8. The data are mapped twice in a row, so no run ever wraps. Positions are read and written as whole words: byte by
-byte, the kernel could see half of a new one and take the ring for full.
+Each record: 4 bytes of length (bit 31: being written, stop here; bit 30: given up, skip it), 4 more, the payload,
+padded to 8. The data are mapped twice in a row, so no run ever wraps. Positions are read and written as whole words:
+byte by byte, the kernel could see half of a new one and take the ring for full.
 """
 
 from __future__ import annotations

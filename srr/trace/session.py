@@ -10,6 +10,7 @@ from struct import Struct
 from types import TracebackType
 from typing import Any
 
+from srr import facts
 from srr.trace import attach, events
 from srr.trace.copies import Copies, Copy
 from srr.trace.events import Change, Frames, Kind, Transaction
@@ -254,15 +255,13 @@ class Session:
 
     def _calibrate(self) -> None:
         """What a hit costs here: a few thousand of a probe that nobody else has, some milliseconds."""
-        from srr import _native
-
-        own = next(copy for copy in self.copies if copy.path == _native.__file__)
+        own = next(copy for copy in self.copies if copy.path == facts.extension())
         site = own.sites["idle"]
         before = len(self._links)
         hits = 4096
-        empty = min(_native.probe_cost(hits) for _ in range(3))
+        empty = min(facts.probe_cost(hits) for _ in range(3))
         self._link("on_idle", own.path, [attach.Target(site.offset, site.semaphore, 0)])
-        full = min(_native.probe_cost(hits) for _ in range(3))
+        full = min(facts.probe_cost(hits) for _ in range(3))
         for link in self._links[before:]:
             os.close(link)
         del self._links[before:]

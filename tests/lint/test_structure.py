@@ -18,22 +18,26 @@ PYTHON_FILES = [path for path in PYTHON_FILES if path.suffix in (".py", ".pyi")]
 #: From the ground up. A file of the core includes its own header, srr.h, and headers of lower layers only:
 #: so the verbs, which have no headers, can't know each other. (A Send to a proxy's id is a trigger: proxy has one.)
 LAYERS = (
-    {"state", "signals", "priority"},
+    {"state", "signals", "priority", "probes", "event"},
     {"layout", "map"},
     {"wait", "transfer", "peer"},
     {"folder"},
-    {"process", "link", "conn", "port", "proxy_in"},
+    {"process", "link", "conn", "port", "proxy_in", "traced"},
     {"proxy"},
     {"send", "receive", "reply", "relay", "name", "look", "flags"},
 )
 #: What one layer's files may know of each other: rows are made with a port in them, a port is a process's,
-#: conn.c is the other half of port.c, and proxy_in.c its part about proxies.
+#: conn.c is the other half of port.c, and proxy_in.c its part about proxies; traced.c notes
+#: the times of both sides' transactions.
 WITHIN_A_LAYER = {
     ("process", "port"),
     ("port", "process"),
     ("link", "process"),
     ("conn", "port"),
     ("proxy_in", "port"),
+    ("process", "traced"),
+    ("traced", "process"),
+    ("traced", "port"),
 }
 
 #: Which modules of the package each one may import. Anything in srr.cli may import all but _native.
@@ -148,7 +152,10 @@ def test_package_arrows(path: Path) -> None:
         assert known <= PYTHON_ARROWS[name]
     else:
         assert "_native" not in known, "only the modules that are the public interface talk to the extension"
-        assert name.startswith("srr.cli") or not any(other.split(".")[0] == "cli" for other in known)
+        commands = {other for other in known if other.split(".")[0] == "cli"}
+        if name.startswith("srr.trace.cli"):
+            commands -= {"cli.lazy", "cli.table"}
+        assert name.startswith("srr.cli") or not commands
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=relative)
@@ -161,10 +168,10 @@ def test_children_do_not_import_from_the_current_folder(path: Path) -> None:
 
 def test_command_line_imports_its_subcommands_lazily() -> None:
     """`srr send` in a shell's loop must not pay for the demo's screen."""
-    path = ROOT / "srr" / "cli" / "__init__.py"
-    tree = ast.parse(path.read_text())
-    at_once: list[ast.stmt] = [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    assert list(imports(ast.Module(at_once, []), "srr.cli")) == []
+    for path in ("cli/__init__.py", "cli/lazy.py", "trace/__init__.py", "trace/cli/__init__.py"):
+        tree = ast.parse((ROOT / "srr" / path).read_text())
+        at_once: list[ast.stmt] = [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        assert set(imports(ast.Module(at_once, []), path)) <= {"cli.lazy"}
 
 
 @pytest.mark.parametrize("path", PYTHON_FILES + C_FILES + sorted((ROOT / "tests").rglob("*.[ch]")), ids=relative)

@@ -101,7 +101,7 @@ def listening(function: _F) -> _F:
 
 
 def ticks(interval: str | None) -> Callable[[_F], _F]:
-    """INTERVAL and COUNT, as in vmstat and BCC's tools; without, until Ctrl-C, or ``interval`` if there is a default."""
+    """INTERVAL and COUNT, as in vmstat and BCC's tools; ``interval``: the default, if there is one."""
 
     def add(function: _F) -> _F:
         function = click.argument("count", type=click.IntRange(min=1), required=False)(function)
