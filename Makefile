@@ -11,7 +11,7 @@ LIBDIR ?= $(if $(M32),lib32,lib)
 
 BIN := .venv/bin
 RUN := .ci/in-venv
-SOURCES := $(sort $(shell find srr -type f ! -name '*.pyc' ! -name '*.so')) \
+SOURCES := $(sort $(shell find srr bpf -type f ! -name '*.pyc' ! -name '*.so')) \
     LICENSE README.md meson.build meson.options pyproject.toml
 
 # ./srr is the source; a program that is started here must import the installed package.
@@ -30,7 +30,7 @@ demo: .venv/.installed ## build, and watch 40 processes at work
 	@$(BIN)/srr demo $(ARGS)
 
 test: .venv/.test ## all tests, of the C core and of the package
-	@for need in 'need pkg-config pkg-config' need-m32; do .ci/$$need || [ -z "$$SRR_MUST$$CI" ] || exit 1; done
+	@for need in 'need pkg-config pkg-config' need-m32 need-bcc 'need dot graphviz' 'need eu-stack elfutils'; do .ci/$$need || [ -z "$$SRR_MUST$$CI" ] || exit 1; done
 	@$(RUN) .ci/configure build/test -Dextension=false -Dtests=true
 	$(RUN) meson test -C build/test --print-errorlogs
 	$(BIN)/pytest $(ARGS)

@@ -32,7 +32,6 @@ class ThreadView(TypedDict):
     blocked: int
     since_ns: int
     sent: int
-    taken_by: int
     id: int
     nbytes: int
 
@@ -46,6 +45,7 @@ class ProcessView(TypedDict):
     clients: int
     flags: int
     threads: list[ThreadView]
+    taken: dict[int, int]
 
 def send(pid: int, message: Buffers, room: int, timeout: float | None) -> tuple[bytes, Sent]: ...
 def send_into(pid: int, message: Buffers, reply: Buffers, timeout: float | None) -> Sent: ...

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from srr import _native, names
 from srr.errors import Failure, Refused
@@ -34,7 +34,7 @@ class Thread:
     id: int = 0
     #: Bytes of its message.
     nbytes: int = 0
-    #: The thread of ``on`` that received it; 0: none yet.
+    #: The thread of ``on`` that received it; 0: none yet, or, from ``look``, unknown.
     taken_by: int = 0
 
     @property
@@ -62,6 +62,8 @@ class Process:
     receivers: int
     #: How it receives: ``Port.flags``.
     flags: Flag
+    #: Messages that await its reply: the sending thread, and its own thread that received it.
+    taken: Mapping[int, int]
     #: Its SEND- and REPLY-blocked threads, then one entry for its receivers if there are any. Empty: it runs.
     blocked: tuple[Thread, ...]
 
@@ -91,7 +93,22 @@ def survey(report: Callable[[Failure], None] | None = None, *, everybody: bool =
         except Failure as failure:
             if report is not None:
                 report(failure)
-    return found
+    holders = {process.pid: process.taken for process in found}
+    return [_with_holders(process, holders) for process in found]
+
+
+def _with_holders(process: Process, holders: Mapping[int, Mapping[int, int]]) -> Process:
+    if not any(thread.state in (Blocked.REPLY, Blocked.SIGNAL) for thread in process.blocked):
+        return process
+    return replace(
+        process,
+        blocked=tuple(
+            replace(thread, taken_by=holders.get(thread.on, {}).get(thread.tid, 0))
+            if thread.state in (Blocked.REPLY, Blocked.SIGNAL)
+            else thread
+            for thread in process.blocked
+        ),
+    )
 
 
 def pids(*, everybody: bool = False) -> Iterator[int]:
@@ -172,7 +189,6 @@ def _process(pid: int, runs: str, held: tuple[str, ...]) -> Process:
             row["sent"],
             row["id"],
             row["nbytes"],
-            row["taken_by"],
         )
         for row in view["threads"]
         if row["blocked"] != Blocked.NOT
@@ -189,5 +205,6 @@ def _process(pid: int, runs: str, held: tuple[str, ...]) -> Process:
         clients=view["clients"],
         receivers=view["receivers"],
         flags=Flag(view["flags"]),
+        taken=view["taken"],
         blocked=tuple(blocked),
     )

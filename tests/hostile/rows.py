@@ -20,7 +20,8 @@ ENTRIES_AT = 2 * PAGE
 PROXIES = 256
 PROXY_SIZE = 128
 PROXIES_AT = ENTRIES_AT + ENTRIES * 8
-SLOTS_AT = PROXIES_AT + PROXIES * PROXY_SIZE
+TAKEN_AT = PROXIES_AT + PROXIES * PROXY_SIZE
+SLOTS_AT = TAKEN_AT + ENTRIES * 8
 PARTS_AT = 128
 MESSAGE_AT = 3 * PAGE
 REPLY_AT = MESSAGE_AT + INLINE_SIZE
@@ -64,9 +65,8 @@ SLOT = {
     "room": (24, 8),
     "tid": (32, 4),
     "arrival": (36, 4),
-    "sleeping": (40, 2),
-    "cpu": (42, 2),
-    "taken_by": (44, 4),
+    "sleeping": (40, 4),
+    "cpu": (44, 4),
     "message_parts": (48, 2),
     "reply_parts": (50, 2),
     "lane": (52, 1),

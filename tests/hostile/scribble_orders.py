@@ -146,7 +146,7 @@ def scribble_client(partner: Partner, to: int, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     theirs = Row(to)
     for _ in range(rounds):
-        for field in ("reply_lane", "reply_flags", "status", "inlined", "replied", "woken", "sleeping", "taken_by"):
+        for field in ("reply_lane", "reply_flags", "status", "inlined", "replied", "woken", "sleeping"):
             theirs.put_slot(field, chance.getrandbits(64))
         word = Word(chance.getrandbits(50), chance.getrandbits(10), chance.choice([0, 1, 2, 5, 6, 7, 9, 10, 15]))
         theirs.put_slot("word", word.pack())

@@ -51,6 +51,7 @@ def test_constants_are_those_of_layout_h(tmp_path: Path) -> None:
         "ROW_ENTRIES_AT": rows.ENTRIES_AT,
         "ROW_PROXIES_AT": rows.PROXIES_AT,
         "sizeof(struct proxy)": rows.PROXY_SIZE,
+        "ROW_TAKEN_AT": rows.TAKEN_AT,
         "ROW_SLOTS_AT": rows.SLOTS_AT,
         "offsetof(struct slot, parts)": rows.PARTS_AT,
         "SLOT_MESSAGE_AT": rows.MESSAGE_AT,

@@ -34,6 +34,13 @@ def test_every_file_is_installed_as_it_is_in_the_source() -> None:
     assert (missing, stale) == ([], [])
 
 
+def test_the_programs_of_the_tracer_are_installed() -> None:
+    source = SOURCE.parent / "bpf"
+    files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    assert Path("srr.c") in files
+    assert [path for path in files if (INSTALLED / "bpf" / path).read_bytes() != (source / path).read_bytes()] == []
+
+
 def test_version_is_one() -> None:
     assert metadata.version("srr") == srr.__version__
 

@@ -148,6 +148,7 @@ void conn_bury(struct receiver *r, struct conn *conn)
     atomic_compare_exchange_strong(&r->self->front->entries[conn->index], &entry, 0);
     conn->buried = true;
     conn->taken.serial = 0;
+    conn_mark(r, conn, 0);
     if (conn->pins == 0)
         discard(conn);
 }
@@ -164,6 +165,7 @@ void conn_end(struct conn *conn, const struct taken *taken, enum slot_state stat
         atomic_store_explicit(&slot->received_ns, taken->received_ns, memory_order_relaxed);
         atomic_store_explicit(&slot->transfer_ns, taken->transfer_ns, memory_order_relaxed);
         atomic_store_explicit(&slot->replied_ns, (uint64_t)now_ns(), memory_order_relaxed);
+        atomic_store_explicit(&slot->taken_by, (uint32_t)taken->by, memory_order_relaxed);
     }
     atomic_exchange(&slot->word, word_with(taken->word, state));
     if (atomic_load(&slot->sleeping)) {
@@ -217,19 +219,22 @@ static struct conn *hold(struct receiver *r, uint64_t id, struct taken *ret_take
 }
 
 /* Under the lock. If the serial is another message's by now, what we know is of no use. */
-static void note(struct conn *conn, const struct taken *taken, bool answered)
+static void note(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
 {
     if (conn->taken.serial == taken->serial) {
         conn->taken = *taken;
-        if (answered)
+        if (answered) {
             conn->taken.serial = 0;
+            if (!conn->buried)
+                conn_mark(r, conn, 0);
+        }
     }
 }
 
 void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered)
 {
     pthread_mutex_lock(&r->lock);
-    note(conn, taken, answered);
+    note(r, conn, taken, answered);
     unpin(r, conn);
 }
 
@@ -247,7 +252,7 @@ int message_hold(uint64_t id, struct held *ret_held)
 void message_release(struct held *held, bool answered)
 {
     pthread_mutex_lock(&held->receiver->lock);
-    note(held->conn, &held->taken, answered);
+    note(held->receiver, held->conn, &held->taken, answered);
     pthread_mutex_unlock(&held->conn->writing);
     unpin(held->receiver, held->conn);
 }

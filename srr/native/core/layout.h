@@ -148,9 +148,8 @@ struct slot {
     a64 room;              /* sender: length of the reply buffer */
     a32 tid;               /* sender: its thread */
     a32 arrival;           /* sender: arrival number at the target's port */
-    _Atomic uint16_t sleeping; /* sender: 1 = about to sleep on the word (may be stale-high, never stale-low) */
-    _Atomic uint16_t cpu;  /* sender: CPU + 1 that it runs on; 0: unknown */
-    a32 taken_by;          /* receiver: its thread that takes the message. For ps and tracers only */
+    a32 sleeping;          /* sender: 1 = about to sleep on the word (may be stale-high, never stale-low) */
+    a32 cpu;               /* sender: CPU + 1 that it runs on */
     _Atomic uint16_t message_parts;
     _Atomic uint16_t reply_parts; /* with REPLY_BUFFER_IS_BAD */
     _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane */
@@ -176,6 +175,7 @@ struct slot {
     a64 received_ns;       /* sender: 0, before it publishes; receiver, in BUSY: when it took the message */
     a64 replied_ns;        /* the same: when it ended the transaction */
     a64 transfer_ns;       /* the same: how long it moved bytes */
+    a32 taken_by;          /* the same: its thread that took the message */
 };
 #define REPLY_IS_LONGER 0x80
 #define REPLY_BUFFER_IS_BAD 0x8000u /* the sender found out itself: a reply in the inline lane would not */
@@ -187,7 +187,8 @@ struct slot {
 #define ROW_PORT_AT PAGE
 #define ROW_ENTRIES_AT (2 * PAGE)
 #define ROW_PROXIES_AT (ROW_ENTRIES_AT + ENTRIES * 8)
-#define ROW_SLOTS_AT (ROW_PROXIES_AT + PROXIES * 128)
+#define ROW_TAKEN_AT (ROW_PROXIES_AT + PROXIES * 128)
+#define ROW_SLOTS_AT (ROW_TAKEN_AT + ENTRIES * 8)
 #define ROW_SIZE (ROW_SLOTS_AT + SLOTS * SLOT_STRIDE)
 
 /* What a sender maps of its receiver, and a process of itself: all but the slots. */
@@ -196,6 +197,9 @@ struct row_front {
     _Alignas(4096) struct port port;
     _Alignas(4096) a64 entries[ENTRIES];
     _Alignas(4096) struct proxy proxies[PROXIES];
+    /* owner: whose message, by the sender's entry, awaits our reply, and which of our threads took it: sending tid << 32 |
+     * tid, 0: none. For ps and tracers only: not in the slot, whose lines the sender spins on. */
+    _Alignas(4096) a64 taken[ENTRIES];
 };
 
 /* A life is 64 bytes: a robust, process-shared pthread mutex. Peers read only its futex word. */
@@ -212,6 +216,7 @@ struct life_header {
 _Static_assert(sizeof(struct row_front) == ROW_SLOTS_AT, "the front is what lies before the slots");
 _Static_assert(offsetof(struct row_front, port) == ROW_PORT_AT, "port page");
 _Static_assert(offsetof(struct row_front, entries) == ROW_ENTRIES_AT, "entries page");
+_Static_assert(offsetof(struct row_front, taken) == ROW_TAKEN_AT, "taken");
 _Static_assert(offsetof(struct row_front, proxies) == ROW_PROXIES_AT && sizeof(struct proxy) == 128, "proxies");
 _Static_assert(offsetof(struct port, hints) == 128, "hints start line 2");
 _Static_assert(sizeof(struct port) <= PAGE, "the port fits its page");

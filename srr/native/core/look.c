@@ -51,7 +51,6 @@ static void look_at_slots(int row, uint32_t used, struct srr_process_view *proce
             .tid = (pid_t)atomic_load(&slot.tid),
             .on = (pid_t)atomic_load(&slot.peer),
             .blocked = state,
-            .taken_by = state == SRR_SEND_BLOCKED ? 0 : (pid_t)atomic_load(&slot.taken_by),
             .id = word_generation(atomic_load(&slot.word)),
             .nbytes = atomic_load(&slot.nbytes),
         };
@@ -145,6 +144,35 @@ int64_t srr_peek(pid_t pid, pid_t tid, void *buffer, uint32_t size)
 {
     verb_begin();
     int64_t r = peek(pid, tid, buffer, size);
+    verb_end();
+    return r;
+}
+
+static int look_at_taken(pid_t pid, struct srr_taken_view *ret_taken, uint32_t max)
+{
+    struct peer peer;
+    a64 taken[256];
+    int row, n = 0, r = peer_find(pid, -1, &peer, &row);
+    if (r < 0)
+        return r;
+    for (off_t i = 0; i < (off_t)ENTRIES; i += 256) {
+        off_t at = (off_t)ROW_TAKEN_AT + i * (off_t)sizeof *taken;
+        if (pread(row, taken, sizeof taken, at) != sizeof taken)
+            break;
+        for (int j = 0; j < 256 && n < (int)max; j++) {
+            uint64_t one = atomic_load(&taken[j]);
+            if (one != 0)
+                ret_taken[n++] = (struct srr_taken_view){.from = (pid_t)(one >> 32), .by = (pid_t)(uint32_t)one};
+        }
+    }
+    close(row);
+    return n;
+}
+
+int srr_look_taken(pid_t pid, struct srr_taken_view *ret_taken, uint32_t max)
+{
+    verb_begin();
+    int r = look_at_taken(pid, ret_taken, max);
     verb_end();
     return r;
 }

@@ -38,7 +38,7 @@ struct taken {
     uint64_t seen;   /* how far into the message we have looked */
     uint64_t written; /* how far into the reply buffer we have written */
     uint64_t received_ns, transfer_ns; /* with traced */
-    pid_t tid;
+    pid_t tid, by;   /* the sending thread, and ours that took it */
     uint8_t lane;
     bool traced;     /* its sender wants to know the times */
 };
@@ -136,6 +136,11 @@ void message_release(struct held *held, bool answered);
 void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
 /* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
 bool message_begin_write(struct held *held);
+/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken). */
+static inline void conn_mark(struct receiver *r, const struct conn *conn, uint64_t taken)
+{
+    atomic_store_explicit(&r->self->front->taken[conn->index], taken, memory_order_relaxed);
+}
 /* Under the lock: the message was taken; SRR_SENDER() finds it. */
 void conn_file(struct receiver *r, struct conn *conn);
 

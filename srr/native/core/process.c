@@ -236,8 +236,11 @@ static void settle(struct process *self)
 
 pid_t thread_id(void)
 {
-    struct process *self = home ? atomic_load(home) : NULL;
-    return self && me.process == self ? me.tid : (pid_t)syscall(SYS_gettid);
+    struct process *self = home ? atomic_load_explicit(home, memory_order_acquire) : NULL;
+    if (!self)
+        return (pid_t)syscall(SYS_gettid);
+    settle(self);
+    return me.tid;
 }
 
 struct spinner *thread_spinner_send(void) { return &me.send; }

@@ -46,15 +46,16 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
                           .nbytes = atomic_load(&slot->nbytes),
                           .room = atomic_load(&slot->room),
                           .tid = (pid_t)atomic_load(&slot->tid),
+                          .by = thread_id(),
                           .lane = atomic_load(&slot->lane),
                           .traced = atomic_load(&slot->traced) != 0};
-    atomic_store_explicit(&slot->taken_by, (uint32_t)thread_id(), memory_order_relaxed); /* perhaps for nothing */
     atomic_store_explicit(&r->peer_cpu, atomic_load(&slot->cpu), memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&slot->word, &word, taken.word))
         return false; /* it left; if it came again it has rung again */
     taken.received_ns = now_if(taken.traced);
     *ret_taken = conn->taken = taken;
     conn->told = 0;
+    conn_mark(r, conn, (uint64_t)(uint32_t)taken.tid << 32 | (uint32_t)taken.by);
     conn_file(r, conn);
     conn->pins++;
     return true;

@@ -83,9 +83,9 @@ static int describe(struct process *self, struct place *place, const struct link
         atomic_store_explicit(&slot->received_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&slot->replied_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&slot->transfer_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&slot->taken_by, 0, memory_order_relaxed);
     }
     atomic_store_explicit(&slot->traced, traced->on, memory_order_relaxed);
-    atomic_store_explicit(&slot->taken_by, 0, memory_order_relaxed);
     unsigned bad = 0;
     if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
         bad = REPLY_BUFFER_IS_BAD;
@@ -95,7 +95,7 @@ static int describe(struct process *self, struct place *place, const struct link
     atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
     atomic_store_explicit(&slot->room, letter->room, memory_order_relaxed);
     atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
-    atomic_store_explicit(&slot->cpu, (uint16_t)cpu_here(), memory_order_relaxed);
+    atomic_store_explicit(&slot->cpu, cpu_here(), memory_order_relaxed);
     atomic_store_explicit(&slot->message_parts, (uint16_t)letter->message_parts, memory_order_relaxed);
     atomic_store_explicit(&slot->reply_parts, (uint16_t)((unsigned)letter->reply_parts | bad),
                           memory_order_relaxed);

@@ -272,7 +272,7 @@ struct srr_thread_view {
     pid_t tid;
     pid_t on;              /* pid it is SEND- or REPLY-blocked on */
     uint32_t blocked;      /* enum srr_blocked */
-    pid_t taken_by;        /* thread of `on` that received the message; 0: none yet */
+    uint32_t reserved;
     uint64_t id;           /* the transaction's: another Send has another one */
     uint64_t nbytes;       /* of the message */
 };
@@ -296,6 +296,13 @@ struct srr_process_view {
  */
 int srr_look(pid_t pid, struct srr_process_view *ret_process, struct srr_thread_view *ret_threads,
              uint32_t max_threads);
+
+/* Messages that await that process's reply: whose, and which of its threads received it. Their number, at most `max`; fails as srr_look(). */
+struct srr_taken_view {
+    pid_t from;            /* the sending thread */
+    pid_t by;
+};
+int srr_look_taken(pid_t pid, struct srr_taken_view *ret_taken, uint32_t max);
 
 /*
  * The beginning of the message that a thread of that process is SEND- or REPLY-blocked with, into `buffer`. Bytes stored, or the

@@ -89,6 +89,26 @@ PyObject *native_runtime_dir(PyObject *module, PyObject *unused)
 }
 
 #define THREADS_SEEN 1024
+#define MESSAGES_SEEN 4096
+
+/* Sending thread to the thread that received from it. Empty also where the process has gone meanwhile. */
+static PyObject *taken_by(int pid, uint64_t received)
+{
+    PyObject *taken = PyDict_New();
+    struct srr_taken_view *view = received ? malloc(MESSAGES_SEEN * sizeof *view) : NULL;
+    int n = view ? srr_look_taken(pid, view, MESSAGES_SEEN) : 0;
+    for (int i = 0; taken && i < n; i++) {
+        PyObject *from = PyLong_FromLong(view[i].from), *by = PyLong_FromLong(view[i].by);
+        if (!from || !by || PyDict_SetItem(taken, from, by) < 0) {
+            Py_DECREF(taken);
+            taken = NULL;
+        }
+        Py_XDECREF(from);
+        Py_XDECREF(by);
+    }
+    free(view);
+    return taken;
+}
 
 PyObject *native_look(PyObject *module, PyObject *args)
 {
@@ -103,10 +123,9 @@ PyObject *native_look(PyObject *module, PyObject *args)
     int r = srr_look(pid, &process, thread, THREADS_SEEN);
     PyObject *threads = r == 0 ? PyList_New(0) : fail("look", r, pid, 0);
     for (uint32_t i = 0; threads && i < process.threads; i++) {
-        PyObject *one = Py_BuildValue("{sisisIsLsKsisKsK}", "tid", (int)thread[i].tid, "on", (int)thread[i].on, "blocked",
+        PyObject *one = Py_BuildValue("{sisisIsLsKsKsK}", "tid", (int)thread[i].tid, "on", (int)thread[i].on, "blocked",
                                       thread[i].blocked, "since_ns", (long long)thread[i].since_ns, "sent",
-                                      (unsigned long long)thread[i].sent, "taken_by", (int)thread[i].taken_by, "id",
-                                      (unsigned long long)thread[i].id, "nbytes", (unsigned long long)thread[i].nbytes);
+                                      (unsigned long long)thread[i].sent, "id", (unsigned long long)thread[i].id, "nbytes", (unsigned long long)thread[i].nbytes);
         if (!one || PyList_Append(threads, one) < 0) {
             Py_DECREF(threads);
             threads = NULL;
@@ -116,11 +135,16 @@ PyObject *native_look(PyObject *module, PyObject *args)
     free(thread);
     if (!threads)
         return NULL;
-    return Py_BuildValue("{sKsKsKsIsisLsIsIsN}", "sent", (unsigned long long)process.sent, "received",
+    PyObject *taken = taken_by(pid, process.received);
+    if (!taken) {
+        Py_DECREF(threads);
+        return NULL;
+    }
+    return Py_BuildValue("{sKsKsKsIsisLsIsIsNsN}", "sent", (unsigned long long)process.sent, "received",
                          (unsigned long long)process.received, "healed", (unsigned long long)process.healed,
                          "receivers", process.receivers, "receive_from", (int)process.receive_from,
                          "receive_since_ns", (long long)process.receive_since_ns, "clients", process.clients,
-                         "flags", process.flags, "threads", threads);
+                         "flags", process.flags, "threads", threads, "taken", taken);
 }
 
 PyObject *native_peek(PyObject *module, PyObject *args)
