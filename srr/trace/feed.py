@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -60,13 +61,23 @@ class Source(Protocol):
         """CLOCK_MONOTONIC, or the moment that the recording is at."""
 
     def pace(self, seconds: float) -> bool:
-        """Let so much time pass. False: the recording has ended."""
+        """Let so much time pass. False: the recording has ended, or the user wants an end (Ctrl-C)."""
 
 
 class Live:
     """This machine, now."""
 
     is_live = True
+
+    def __init__(self) -> None:
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def __del__(self) -> None:
+        os.close(self._stop)
+
+    def stop(self) -> None:
+        """From now on ``pace`` says that it is over. For signal handlers, too."""
+        os.eventfd_write(self._stop, 1)
 
     def feed(self, wants: Wants, *, transfers: bool = False) -> Session:
         return Session(wants, transfers=transfers)
@@ -79,5 +90,4 @@ class Live:
         return time.monotonic_ns()
 
     def pace(self, seconds: float) -> bool:
-        time.sleep(seconds)
-        return True
+        return not select.select([self._stop], [], [], seconds)[0]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -117,9 +122,12 @@ timestamps = click.option("-T", "--timestamp", "timestamp", is_flag=True, help="
 
 
 def source() -> Source:
-    """The machine, or what `srr-trace replay` is reading."""
-    given = click.get_current_context().find_root().obj
-    return given if given is not None else Live()
+    """The machine, or what `srr-trace replay` is reading: the same one for all of a command."""
+    root = click.get_current_context().find_root()
+    if root.obj is None:
+        root.obj = Live()
+    given: Source = root.obj
+    return given
 
 
 def chosen_pids(pids: tuple[int, ...], held: tuple[str, ...]) -> set[int] | None:
@@ -141,9 +149,13 @@ def feed(
 ) -> Iterator[Feed]:
     """A feed of the current source. Failing to listen is one line and exit 1; Ctrl-C ends the view in good order."""
     try:
-        with source().feed(replace(wants, chosen=chosen is not None), transfers=transfers) as opened:
+        with (
+            _ending_in_good_order(source()),
+            source().feed(replace(wants, chosen=chosen is not None), transfers=transfers) as opened,
+        ):
             if chosen is not None:
                 opened.choose(chosen)
+            ready()
             try:
                 yield opened
             except KeyboardInterrupt:
@@ -156,6 +168,43 @@ def feed(
     if fail_on_loss and losses.total:
         click.echo(f"srr-trace: {losses}", err=True)
         click.get_current_context().exit(LOST)
+
+
+@contextmanager
+def _ending_in_good_order(given: Source) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends `pace`, and the view shows the rest, with what was lost; the second is an end."""
+    if not isinstance(given, Live) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        restore()
+        given.stop()
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def ready() -> None:
+    """Nothing is missed from now on: tell who started us, if that asked to be told, as systemd does (Type=notify)."""
+    address = os.environ.pop("NOTIFY_SOCKET", "")  # not for the children
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        try:
+            notify.sendto(b"READY=1", "\0" + address[1:] if address.startswith("@") else address)
+        except OSError:
+            pass  # it does not listen
 
 
 def told(losses: Losses) -> None:
