@@ -7,12 +7,13 @@ byte by byte, the kernel could see half of a new one and take the ring for full.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import struct
 from collections.abc import Iterator
 from typing import Any
 
-_BUSY, _DISCARDED = 1 << 31, 1 << 30
+_BUSY = 1 << 31
 _PAGE = mmap.PAGESIZE
 
 
@@ -24,7 +25,7 @@ class Ring:
         self._payload = layout.size
         padded = (self._payload + 7) & ~7
         self._stride = 8 + padded
-        self._record = struct.Struct(f"<II{layout.format.lstrip('<')}{padded - self._payload}x")
+        self._record = struct.Struct(f"<I4x{layout.format.lstrip('<')}{padded - self._payload}x")
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         self._data_map = mmap.mmap(fd, _PAGE + 2 * nbytes, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
         self._whole = memoryview(self._data_map)
@@ -47,18 +48,12 @@ class Ring:
             if count == 0:
                 break
             run = bytes(self._data[at : at + count * self._stride])
-            good: list[tuple[Any, ...]] = []
-            for record in self._record.iter_unpack(run):
-                length = record[0]
-                if length & _BUSY:
-                    count = 0
-                    break
-                if not length & _DISCARDED and length == self._payload:
-                    good.append(record)
-                position += self._stride
+            records = list(self._record.iter_unpack(run))
+            if any(record[0] != self._payload for record in records):
+                records = list(itertools.takewhile(lambda record: not record[0] & _BUSY, records))
+            position += len(records) * self._stride
             self._consumer[0] = position
-            most -= len(good)
-            for record in good:
-                yield record[2:]
-            if count == 0:
+            most -= len(records)
+            yield from (record[1:] for record in records if record[0] == self._payload)
+            if len(records) < count:
                 break

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+import gc
+import itertools
+import operator
 import os
 import time
 from collections.abc import Iterator
@@ -96,7 +100,7 @@ class Session:
         self._pids = Pids()
         self._links: list[int] = []
         self._rings: dict[str, Ring] = {}
-        self._pending: list[Transaction | Change | Frames] = []
+        self._pending: dict[str, list[Any]] = {name: [] for name in _DECODERS}
         self._rescanned = 0.0
         self._hit_ns = 0.0
         self._began = time.monotonic()
@@ -165,14 +169,22 @@ class Session:
     def _take(self, until_ns: int) -> list[Transaction | Change | Frames]:
         if time.monotonic() - self._rescanned >= RESCAN and self._links:
             self.rescan()
-        for name, ring in self._rings.items():
-            self._pending.extend(map(_DECODERS[name](self), ring.drain()))
-        self._pending.sort(key=_when)
-        ready = len(self._pending)
-        while ready and _when(self._pending[ready - 1]) >= until_ns:
-            ready -= 1
-        taken, self._pending = self._pending[:ready], self._pending[ready:]
-        return taken
+        taken: list[list[Any]] = []
+        collecting = gc.isenabled()
+        gc.disable()  # records by the ten thousand, none of which refers to another
+        try:
+            for name, ring in self._rings.items():
+                decode, when = _DECODERS[name]
+                pending = self._pending[name]
+                pending.extend(map(decode.__get__(self), ring.drain()))
+                pending.sort(key=when)
+                ready = bisect.bisect_left(pending, until_ns, key=when)
+                taken.append(pending[:ready])
+                del pending[:ready]
+        finally:
+            if collecting:
+                gc.enable()
+        return taken[0] if len(taken) == 1 else sorted(itertools.chain(*taken), key=_when)
 
     def transactions(self) -> Iterator[Transaction]:
         return (event for event in self.drain() if isinstance(event, Transaction))
@@ -322,10 +334,11 @@ class Session:
         )
 
 
-_DECODERS = {
-    "transactions": lambda session: session.as_transaction,
-    "changes": lambda session: session.as_change,
-    "frames": lambda session: session.as_frames,
+#: By ring: how a record becomes an event, and when that was.
+_DECODERS: dict[str, tuple[Any, Any]] = {
+    "transactions": (Session.as_transaction, operator.attrgetter("ended_ns")),
+    "changes": (Session.as_change, operator.attrgetter("time_ns")),
+    "frames": (Session.as_frames, operator.attrgetter("time_ns")),
 }
 
 
