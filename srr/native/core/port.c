@@ -144,8 +144,8 @@ static bool tells_signals(struct receiver *r, struct conn *conn)
         return false;
     /* The word second: if it still is our message's, so were the bits. They stay there: taking them could take those of
      * the sender's next transaction, with another receiver, which would never be told. */
-    uint64_t bits = atomic_load(&conn->slot->signals) & ~conn->told;
-    if (bits == 0 || atomic_load(&conn->slot->word) != conn->taken.word)
+    uint64_t bits = atomic_load(&conn->slot->signals) & ~conn->told, word = atomic_load(&conn->slot->word);
+    if (bits == 0 || !word_same_transaction(word, conn->taken.word) || state_is_terminal(word_state(word)))
         return false;
     struct {
         uint16_t type, subtype;

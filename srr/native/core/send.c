@@ -185,8 +185,10 @@ static int look_up(struct sending *s, uint64_t seen)
     int entry = link_entry(s->self, link, s->place, &claimed);
     if (entry < 0)
         return entry == -EAGAIN ? 0 : entry;
-    if (claimed)
-        link_ring(link, (unsigned)entry); /* ours was scribbled over */
+    if (claimed) { /* ours was scribbled over */
+        s->entry = (unsigned)entry;
+        link_ring(link, s->entry);
+    }
     return 0;
 }
 

@@ -172,7 +172,7 @@ def feed(
 
 @contextmanager
 def _ending_in_good_order(given: Source) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends `pace`, and the view shows the rest, with what was lost; the second is an end."""
+    """The first Ctrl-C or SIGTERM ends `pace`: the view shows the rest, with what was lost. The second is an end."""
     if not isinstance(given, Live) or threading.current_thread() is not threading.main_thread():
         yield
         return
