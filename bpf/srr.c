@@ -90,6 +90,7 @@ struct totals {
     u64 count, failed, sent, replied;
     u64 queue_ns, service_ns, transfer_ns, wakeup_ns, total_ns;
     u64 untimed; /* among count: without queue, service and wake-up time */
+    u64 lanes[8]; /* messages by enum srr_lane */
     u32 queue[BUCKETS], service[BUCKETS], transfer[BUCKETS], wakeup[BUCKETS], total[BUCKETS];
 };
 BPF_F_TABLE("hash", struct totals_key, struct totals, totals, 4096, BPF_F_NO_PREALLOC);
@@ -127,6 +128,7 @@ static __always_inline void add_totals(struct srr_done *done, s32 client, u64 he
         }
     }
     __sync_fetch_and_add(&t->count, 1);
+    __sync_fetch_and_add(&t->lanes[done->lane & 7], 1);
     __sync_fetch_and_add(&t->sent, done->sent);
     __sync_fetch_and_add(&t->replied, done->replied);
     if (done->status != 0)

@@ -30,9 +30,21 @@ _FEWEST, _MOST = 6, 1000
 @click.option(
     "--json", "as_json", is_flag=True, help="For programs: one JSON document on stdout at the end, the rest on stderr."
 )
+@click.option(
+    "--trace/--no-trace",
+    default=True,
+    show_default=True,
+    help="Show where the time of a message goes, where probes may be read (root, and BCC is installed).",
+)
 @click.option("--sabotage", type=click.Choice(["checksum", "count"]), hidden=True)
 def demo(
-    seconds: float, processes: int, files: tuple[str, ...], plain: bool, as_json: bool, sabotage: str | None
+    seconds: float,
+    processes: int,
+    files: tuple[str, ...],
+    plain: bool,
+    as_json: bool,
+    trace: bool,
+    sabotage: str | None,
 ) -> None:
     """Some forty unrelated processes that work together by Send, Receive and Reply alone.
 
@@ -61,4 +73,6 @@ def demo(
         folders = main.folders(files)
     except main.NoFiles as none:
         raise click.BadParameter(str(none), context, param_hint="'--files'") from None
-    context.exit(main.run(seconds, processes, folders, plain=plain, as_json=as_json, sabotage=sabotage or ""))
+    context.exit(
+        main.run(seconds, processes, folders, plain=plain, as_json=as_json, trace=trace, sabotage=sabotage or "")
+    )

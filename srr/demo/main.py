@@ -21,6 +21,7 @@ from srr.demo.figures import figures
 from srr.demo.plain import Plain
 from srr.demo.roles.mover import walk
 from srr.demo.screen import Screen
+from srr.demo.split import Split
 from srr.demo.supervisor import Broken, Stopped, Supervisor
 from srr.demo.watch import Watch
 
@@ -43,7 +44,9 @@ def folders(wanted: Sequence[str]) -> list[str]:
     return found
 
 
-def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_json: bool, sabotage: str) -> int:
+def run(
+    seconds: float, processes: int, files: list[str], *, plain: bool, as_json: bool, trace: bool, sabotage: str
+) -> int:
     """The exit code: 0, or 1 if anything is not as it must be."""
     out = sys.stderr if as_json else sys.stdout
     live = sys.stdout.isatty() and out.isatty() and not plain
@@ -51,13 +54,17 @@ def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_jso
     broken = complaints = ""
     stop = 0
     checks = []
-    with Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor, _signals(supervisor):
+    with (
+        Split(trace) as split,
+        Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor,
+        _signals(supervisor),
+    ):
         try:
             if live:
-                with Screen(out) as screen, Watch(supervisor, screen):
+                with Screen(out, split) as screen, Watch(supervisor, screen):
                     supervisor.run()
             else:
-                with Watch(supervisor, Plain(out)):
+                with Watch(supervisor, Plain(out, split)):
                     supervisor.run()
             checks = audit(supervisor)
         except Broken as why:
@@ -65,6 +72,8 @@ def run(seconds: float, processes: int, files: list[str], *, plain: bool, as_jso
         except Stopped as stopped:
             stop = stopped.signal
         result = figures(supervisor, checks, broken)
+        result["split_us"] = split.quantiles(supervisor)
+        result["not_traced"] = split.reason
     if stop:
         print("srr demo: stopped, and all its processes with it", file=sys.stderr)
         return 128 + stop

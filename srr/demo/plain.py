@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from srr.demo.picture import picture
+from srr.demo.split import Split
 from srr.demo.supervisor import Supervisor
 
 
@@ -13,8 +14,9 @@ class Plain:
 
     every = 1.0
 
-    def __init__(self, to: TextIO) -> None:
+    def __init__(self, to: TextIO, split: Split) -> None:
         self._to = to
+        self._split = split
 
     def show(self, supervisor: Supervisor) -> None:
         """One line."""
@@ -24,6 +26,9 @@ class Plain:
         lanes = "  ".join(f"{lane} {value / 1e6:.1f}" for lane, value in sorted(now.lanes.items()))
         rates = f"{now.messages:6,.0f} msg/s  {now.bytes / 1e6:6.1f} MB/s ({lanes or '-'})"
         self.event(f"{supervisor.elapsed:8.1f}  {rates}  {now.states()}")
+        split = self._split.text(supervisor)
+        if split:
+            self.event(f"{'':10}{split}")
 
     def event(self, text: str) -> None:
         """One line."""

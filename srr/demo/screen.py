@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srr.demo.picture import Picture, Row, picture
+from srr.demo.split import Split
 from srr.demo.supervisor import Supervisor
 
 _STYLES = {
@@ -80,7 +81,8 @@ class Screen:
 
     every = 0.25
 
-    def __init__(self, to: IO[str]) -> None:
+    def __init__(self, to: IO[str], split: Split) -> None:
+        self._split = split
         self._console = Console(file=to, highlight=False)
         self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
         self._events: list[str] = []
@@ -103,7 +105,9 @@ class Screen:
             self._read += 1
             self._next_read = time.monotonic() + _READING_TIME
         now = picture(supervisor)
-        self._live.update(render(supervisor, now, self._events, self._read, width, height), refresh=True)
+        self._live.update(
+            render(supervisor, now, self._split.text(supervisor), self._events, self._read, width, height), refresh=True
+        )
 
     def event(self, text: str) -> None:
         """It stays at the bottom until others have pushed it out."""
@@ -111,12 +115,14 @@ class Screen:
 
 
 def render(
-    supervisor: Supervisor, now: Picture, events: Sequence[str], read: int, width: int, height: int
+    supervisor: Supervisor, now: Picture, split: str, events: Sequence[str], read: int, width: int, height: int
 ) -> RenderableType:
     """The whole screen. Where there is room for few events, they take turns: ``read`` of them have had theirs."""
     shape, columns, deep = _fit(len(now.rows), width, height)
     spare = height - _LEAST - deep
     head = [_title(supervisor, now)]
+    if split and spare >= 1:
+        head.append(Text(split))
     if spare >= 3:
         head.append(Text(_machine(now)))
     if spare >= 5:

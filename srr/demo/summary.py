@@ -80,6 +80,14 @@ def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
             lines.append(("", f"its successor (pid {killed['successor']}) replied after {killed['served_ms']:.0f} ms"))
     announced, other = result["failures"]["announced"], result["failures"]["other"]
     lines.append(("failures", f"{announced} announced: Sends to the process that was killed; {other or 'none'} other"))
+    if result["split_us"]:
+        steps = result["split_us"].items()
+        lines.append(
+            ("of a message", ", ".join(f"{step} {us['p50']:,.1f}" for step, us in steps) + " us (half of them)")
+        )
+        lines.append(("", ", ".join(f"{step} {us['p99']:,.0f}" for step, us in steps) + " us (99 in 100)"))
+    else:
+        lines.append(("not traced", result["not_traced"] or "no message was seen"))
     seen = [words.format(**result["seen"][name]) for name, words in _SEEN if name in result["seen"]]
     if seen:
         lines.append(("machine", ", ".join(seen)))

@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from srr.state import Lane
+
 BUCKETS = 128
 STEPS = ("queue", "service", "transfer", "wakeup", "total")
-_SUMS = struct.Struct("<10Q")
+_SUMS = struct.Struct("<18Q")
 
 
 def bucket_bounds(bucket: int) -> tuple[int, int]:
@@ -85,6 +87,8 @@ class Totals:
     replied: int = 0
     #: Among ``count``: without queue, service and wake-up time (the client left, say).
     untimed: int = 0
+    #: Messages by lane.
+    lanes: dict[Lane, int] = field(default_factory=dict)
     steps: dict[str, Histogram] = field(default_factory=lambda: {step: Histogram() for step in STEPS})
 
     def __add__(self, other: Totals) -> Totals:
@@ -103,6 +107,7 @@ class Totals:
             self.sent + sign * other.sent,
             self.replied + sign * other.replied,
             self.untimed + sign * other.untimed,
+            {lane: self.lanes.get(lane, 0) + sign * other.lanes.get(lane, 0) for lane in {*self.lanes, *other.lanes}},
             {
                 step: mine + other.steps[step] if sign > 0 else mine - other.steps[step]
                 for step, mine in self.steps.items()
@@ -137,6 +142,7 @@ def read_totals(table: Any) -> list[Totals]:
                 sent=sums[2],
                 replied=sums[3],
                 untimed=sums[9],
+                lanes={lane: sums[10 + lane] for lane in Lane if sums[10 + lane]},
                 steps={
                     step: Histogram(buckets[n * BUCKETS : (n + 1) * BUCKETS], sums[4 + n])
                     for n, step in enumerate(STEPS)

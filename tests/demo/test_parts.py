@@ -151,7 +151,7 @@ def test_the_screen_fits_the_terminal(width: int, height: int, processes: int) -
     events = [f"21:00:0{n}  " + "something happened " * 20 for n in range(9)]
     console = Console(width=width, height=height, color_system=None, force_terminal=True)
     with console.capture() as capture:
-        console.print(render(supervisor, _picture(processes), events, 5, width, height))
+        console.print(render(supervisor, _picture(processes), "", events, 5, width, height))
     lines = capture.get().rstrip("\n").split("\n")
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
