@@ -28,6 +28,7 @@
 #include "map.h"
 #include "peer.h"
 #include "port.h"
+#include "srr.h"
 #include "state.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -232,6 +233,17 @@ static void settle(struct process *self)
         me.tid = (pid_t)syscall(SYS_gettid);
         pthread_setspecific(thread_end, &me);
     }
+}
+
+int srr_kept(int fds[2])
+{
+    const struct process *self = home ? atomic_load_explicit(home, memory_order_acquire) : NULL;
+    if (!self)
+        return 0;
+    bool in_order = self->life_fd < self->row_fd;
+    fds[0] = in_order ? self->life_fd : self->row_fd;
+    fds[1] = in_order ? self->row_fd : self->life_fd;
+    return 2;
 }
 
 pid_t thread_id(void)

@@ -113,6 +113,8 @@ static void dismiss(struct proxy *proxy, pid_t id)
 {
     uint64_t word = atomic_load(&proxy->word);
     uint32_t expected = (uint32_t)id;
+    if (atomic_load(&proxy->id) == expected)
+        atomic_store(&proxy->owner, 0); /* nobody's: sweep() */
     while (proxy_generation(word) % 2 == 1 &&
            !atomic_compare_exchange_strong(&proxy->word, &word, proxy_word(proxy_generation(word) + 1, 0, 0)))
         ;
@@ -326,14 +328,38 @@ static void put_in_service(struct proxy *proxy)
     atomic_store(&proxy->word, proxy_word(proxy_generation(word) | 1, 0, 0));
 }
 
+/* Proxies of ours that were attached to processes which are no more. True: there were some. */
+static bool sweep(struct process *self)
+{
+    bool found_some = false;
+    for (uint32_t i = 0; i < PROXIES; i++) {
+        struct proxy *proxy = &self->front->proxies[i];
+        struct found found;
+        pid_t id = (pid_t)atomic_load(&proxy->id), owner = (pid_t)atomic_load(&proxy->owner);
+        if (id == 0 || owner == 0 || owner == self->pid || !is_thread_of(self->pid, id))
+            continue; /* free, being made, or in use by ourselves; or somebody else's with us, which proxies_look() buries */
+        int r = look_up(self, id, &found);
+        if (r == 0) {
+            put_found(self, &found);
+        } else if (r == -ESRCH) {
+            dismiss(proxy, id);
+            found_some = true;
+        }
+    }
+    return found_some;
+}
+
 /* The id is the parked thread's; link: to the owner, NULL: ourselves. */
 static int place(struct process *self, pid_t id, struct link *link, const char *data, uint32_t nbytes, int priority,
                  a32 **ret_id)
 {
     pid_t owner = link ? link->peer.pid : self->pid;
-    struct proxy *directory = claim(self->front, id), *proxy = directory;
+    struct proxy *directory = claim(self->front, id), *proxy;
+    if (!directory && sweep(self))
+        directory = claim(self->front, id);
     if (!directory)
         return -EAGAIN;
+    proxy = directory;
     if (link) {
         proxy = claim(link->front, id);
         if (!proxy) {
@@ -426,6 +452,11 @@ static int detach(pid_t id)
     if (!self)
         return r;
     r = look_up(self, id, &found);
+    struct proxy *mine = r == -ESRCH ? find(self->front, id) : NULL;
+    if (mine && is_thread_of(self->pid, id)) {
+        dismiss(mine, id); /* it was to a process that has died */
+        return 0;
+    }
     if (r < 0)
         return r == -EACCES ? -EPERM : r;
     if (found.owner_pid != self->pid && found.holder_pid != self->pid) {

@@ -322,6 +322,12 @@ void srr_frames(const char *text);
 /* Nanoseconds that so many hits of the probe `idle` take: what listening costs here, for a tracer that has attached to it. */
 int64_t srr_probe_cost(uint32_t hits);
 
+/*
+ * The descriptors that this process's rows are behind, in order, if it has any yet: 2 or 0. Whoever closes them is found by nobody any
+ * more, and what is opened in their place is taken for rows. Async-signal-safe.
+ */
+int srr_kept(int fds[2]);
+
 /* Limits and version of this library, for `srr doctor` and tests. */
 struct srr_facts {
     uint32_t layout_version; /* processes whose layouts differ refuse each other with -EPROTO */

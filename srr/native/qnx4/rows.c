@@ -24,8 +24,10 @@ static sem_t *made;                                      /* shared with the chil
 /* Fails where there are no descriptors left, or no memory; the first real call then says so. */
 static void make_rows(void) { srr_flags(0, 0, NULL, NULL); }
 
+/* From here to the end of fork() handlers wait, in both: one may fork as well, or longjmp; or Send to the child. */
 static void before_fork(void)
 {
+    srr_signals_hold();
     pthread_mutex_lock(&lock);
     if (!made) {
         void *page = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -44,13 +46,12 @@ static void in_parent(void)
         end.tv_nsec -= 1000000000L;
         end.tv_sec++;
     }
-    srr_signals_hold(); /* a handler waits: it may want to Send to the child */
     int error = errno;
     while (made && sem_timedwait(made, &end) != 0 && errno == EINTR)
         ;
     errno = error; /* fork()'s, where it has failed */
-    srr_signals_release();
     pthread_mutex_unlock(&lock);
+    srr_signals_release();
 }
 
 static void in_child(void)
@@ -62,6 +63,7 @@ static void in_child(void)
         made = NULL;
     }
     pthread_mutex_init(&lock, NULL);
+    srr_signals_release();
 }
 
 /* Not static: a static program's linker is told to ask for it (meson.build), and takes this file from the archive. */

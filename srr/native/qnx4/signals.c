@@ -35,6 +35,7 @@ static struct wish {
     _Atomic bool wrapped; /* the kernel calls wrapper() */
 } wishes[_NSIG];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held with all signals blocked */
+static pid_t whose; /* process that the wishes are of: a child of vfork() shares the memory, but not the kernel's table */
 
 static bool is_handler(const struct sigaction *action)
 {
@@ -139,7 +140,7 @@ PUBLIC int sigaction(int signo, const struct sigaction *action, struct sigaction
     else
         r = __sigaction(signo, NULL, &was);
     if (r == 0 && action)
-        r = change(signo, &wanted);
+        r = getpid() == whose ? change(signo, &wanted) : __sigaction(signo, &wanted, NULL);
     pthread_mutex_unlock(&lock);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     if (r == 0 && before)
@@ -231,11 +232,16 @@ static void wrap_default_actions(void)
 }
 
 /* A handler's thread may hold the lock while another one forks. */
-static void after_fork(void) { pthread_mutex_init(&lock, NULL); }
+static void after_fork(void)
+{
+    whose = getpid();
+    pthread_mutex_init(&lock, NULL);
+}
 
 void signals_take_over(void)
 {
     struct sigaction now;
+    whose = getpid();
     pthread_atfork(NULL, NULL, after_fork);
     for (int signo = 1; signo < _NSIG; signo++)
         if (__sigaction(signo, NULL, &now) == 0 && (is_handler(&now) || is_fault(signo)))

@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,7 +19,12 @@
 #include <srr.h>
 
 #define PUBLIC __attribute__((visibility("default")))
-#define SIGNAL_OF_TIMERS SIGRTMIN /* sent to our own thread only, which has it blocked */
+/*
+ * Sent to our own thread only, which waits for it. Not one that the program can name: whoever waits for a signal also takes what is
+ * pending for the whole process. This is the C library's for the same purpose (SIGEV_THREAD), to a thread of its own.
+ */
+#define SIGNAL_OF_TIMERS 32
+#define KERNEL_SIGSET_SIZE 8
 
 int srr_qnx4_timer_create(int clock, struct sigevent *event);
 int srr_qnx4_timer_delete(int timer);
@@ -34,15 +40,14 @@ static struct {
 
 static void *trigger_proxies(void *unused)
 {
-    sigset_t only;
+    uint64_t only = UINT64_C(1) << (SIGNAL_OF_TIMERS - 1);
     siginfo_t info;
     (void)unused;
-    sigemptyset(&only);
-    sigaddset(&only, SIGNAL_OF_TIMERS);
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &only, NULL, KERNEL_SIGSET_SIZE); /* libc's functions would leave it out */
     thread.tid = (pid_t)syscall(SYS_gettid);
     sem_post(&thread.begun);
     for (;;) {
-        if (sigwaitinfo(&only, &info) < 0)
+        if (syscall(SYS_rt_sigtimedwait, &only, &info, NULL, KERNEL_SIGSET_SIZE) < 0 || info.si_code != SI_TIMER)
             continue;
         /* Each time counts: also those that came while we were not running. */
         for (int times = 0; times <= info.si_overrun; times++)

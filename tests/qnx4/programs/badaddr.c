@@ -4,6 +4,7 @@
  */
 #include <sys/mman.h>
 #include <sys/proxy.h>
+#include <sys/sendmx.h>
 #include "../old.h"
 
 #define SHORT 100
@@ -39,6 +40,8 @@ static void sends_from_nowhere()
     char what = 's';
 
     check_fails("Send of a short message that is not there", Send(server, bad, good, SHORT, SHORT), EFAULT);
+    check_fails("Sendmx by a table that is not there", Sendmx(server, 1, 0, (struct _mxfer_entry *) bad, 0), EFAULT);
+    check_fails("and of two parts", Sendmx(server, 2, 0, (struct _mxfer_entry *) bad, 0), EFAULT);
     check_fails("Send of a long message that is not there", Send(server, bad, good, LONG, SHORT), EFAULT);
     check_fails("Send of a message whose end is not there", Send(server, bad - 10, good, SHORT, SHORT), EFAULT);
     check_fails("Send of a long one whose end is not there", Send(server, half, good, LONG, SHORT), EFAULT);

@@ -166,6 +166,26 @@ static void ends_a_send()
     ended(child);
 }
 
+/* A signal that the program keeps for sigtimedwait(), while a timer triggers a proxy of its: nobody takes it away. */
+static void leaves_other_signals_alone()
+{
+    pid_t proxy = qnx_proxy_attach(0, 0, 0, -1);
+    timer_t id = create(-proxy);
+    struct timespec wait = {5, 0};
+    sigset_t one, before;
+
+    sigemptyset(&one);
+    sigaddset(&one, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &one, &before);
+    check("timer_settime", run(id, 1L, 0L), 0);
+    kill(getpid(), SIGRTMIN);
+    check("the timer's proxy", Receive(proxy, 0, 0), proxy);
+    check("the program's signal", sigtimedwait(&one, 0, &wait), SIGRTMIN);
+    sigprocmask(SIG_SETMASK, &before, 0);
+    check("timer_delete", timer_delete(id), 0);
+    check("detach", qnx_proxy_detach(proxy), 0);
+}
+
 main()
 {
     struct itimerspec bad;
@@ -176,6 +196,7 @@ main()
     with_a_signal(SIGALRM, &alarms, create(SIGALRM));
     with_a_signal(SIGALRM, &alarms, timer_create(CLOCK_REALTIME, 0));
     ends_a_send();
+    leaves_other_signals_alone();
 
     check_fails("timer_create with no such clock", timer_create(12345, 0), EINVAL);
     check_fails("timer_create with no such signal", create(1000), EINVAL);
