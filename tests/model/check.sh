@@ -38,11 +38,11 @@ holds() { # memory in MB, hash bits, spin flags, gcc flags
     say $verdict holds "$3 $4" "$states states$(grep -o 'assertion violated.*' out)"
 }
 
-refuted() { # promise, mistake, spin flags
-    build "-D$2 $3" "-O1 -DSAFETY -DMEMLIM=1900" || return
+refuted() { # promise, mistake, spin flags, gcc flags
+    build "-D$2 $3" "-O1 -DSAFETY -DMEMLIM=1900 $4" || return
     ./pan -m1000000 -w22 >out 2>&1
     local broken verdict=SURPRISE
-    broken=$(grep 'assertion violated' out | grep -oE '[A-Za-z]+(_[a-z]+)+' | grep -oE '^([A-G]|delivered)_.*')
+    broken=$(grep 'assertion violated' out | grep -oE '[A-Za-z]+(_[a-z]+)+' | grep -oE '^([A-GS]|delivered)_.*')
     [ "$broken" = "$1" ] && verdict=ok
     say $verdict refuted "$2 $3" "${broken:-not at all}"
 }
@@ -51,7 +51,7 @@ occurs() { # how a Send ends (number, name), spin flags
     build "-DREACH=$1 $3" "-O1 -DSAFETY -DMEMLIM=1900" || return
     ./pan -m1000000 -w22 >out 2>&1
     local verdict=SURPRISE
-    grep -q "assertion violated (why!=$1)" out && verdict=ok
+    grep -qE "assertion violated \(.*!=$1\)" out && verdict=ok
     say $verdict occurs "$3" "$2"
 }
 
@@ -96,12 +96,36 @@ holds|1900|22|-DNC=1 -DNX=1 -DRECL=1 -DKB=2
 holds|1900|22|-DNC=1 -DNX=2 -DFORGE=2
 holds|1900|22|-DNC=2 -DNX=1 -DFORGE=1 -DTMO=0
 holds|1900|22|-DNC=1 -DNX=2 -DNT=2|-DNOREDUCE
+holds|1900|22|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DKB=0
+holds|1900|22|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DKB=1
+holds|1900|22|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=2
+holds|1900|22|-DNC=1 -DNX=2 -DRELAYS=1 -DMORE=1
+holds|1900|22|-DNC=2 -DNX=1 -DRELAYS=1 -DTMO=0
+holds|1900|22|-DNC=1 -DNX=1 -DNT=2 -DRELAYS=1 -DSENDER=1
+holds|1900|22|-DNC=1 -DNX=1 -DRELAYS=1 -DREINC=1 -DKB=1
+holds|1900|22|-DNC=1 -DNX=1 -DRELAYS=1 -DRECL=1 -DKB=1
+holds|1900|22|-DNC=1 -DNX=2 -DSIG=2
+holds|1900|22|-DNC=1 -DNX=1 -DSIG=2 -DKB=1
+holds|1900|22|-DNC=1 -DNX=1 -DNT=2 -DSIG=2
+holds|1900|22|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DSIG=1
+holds|1900|22|-DNC=1 -DNX=2 -DSIG=2 -DCATCH=2
+holds|1900|22|-DNC=1 -DNX=1 -DSIG=2 -DCATCH=2 -DKB=1
+holds|1900|22|-DNC=1 -DNX=1 -DNT=2 -DSIG=1 -DCATCH=2
+holds|1900|22|-DNC=1 -DNX=1 -DNT=2 -DSIG=1 -DCATCH=2 -DMORE=1
 occurs|1|success|-DNC=1 -DKB=1 -DMORE=1
 occurs|2|time-out, not received|-DNC=1 -DKB=1 -DMORE=1
 occurs|10|time-out, in doubt|-DNC=1 -DKB=1 -DMORE=1
 occurs|3|ESRCH, not received|-DNC=1 -DKB=1 -DMORE=1
 occurs|11|ESRCH, in doubt|-DNC=1 -DKB=1 -DMORE=1
 occurs|4|refused|-DNC=1 -DKB=1 -DMORE=1
+occurs|5|a handler, not received|-DNC=1 -DSIG=1
+occurs|13|a handler, in doubt|-DNC=1 -DSIG=1
+occurs|101|success, after a Relay|-DNC=1 -DNV=2 -DRELAYS=1
+occurs|110|time-out after a Relay, in doubt|-DNC=1 -DNV=2 -DRELAYS=1
+occurs|111|ESRCH after a Relay, in doubt|-DNC=1 -DNV=2 -DRELAYS=1 -DKB=1
+occurs|113|a handler after a Relay, in doubt|-DNC=1 -DNV=2 -DRELAYS=1 -DSIG=1 -DTMO=0
+occurs|201|success, with a signal put off and told|-DNC=1 -DSIG=1 -DCATCH=2
+occurs|210|time-out, with a signal put off and told|-DNC=1 -DSIG=1 -DCATCH=2
 RUNS
 }
 
@@ -144,6 +168,26 @@ refuted|delivered_the_wrong_thing|BUG_NO_TARGET|-DNC=1 -DNX=2 -DNV=2
 refuted|delivered_the_wrong_thing|BUG_TARGET_ONLY_AT_COLLECT|-DNC=1 -DNX=2 -DNV=2
 refuted|delivered_the_wrong_thing|BUG_TARGET_READ_FIRST|-DNC=1 -DNX=2 -DNV=2
 refuted|delivered_the_wrong_thing|BUG_TARGET_IS_PID|-DNC=1 -DNX=3 -DREINC=1 -DPIN=1 -DKB=1
+refuted|A_lost_wakeup|BUG_RELAY_NOT_WOKEN|-DNC=1 -DNV=2 -DRELAYS=1
+refuted|A_lost_wakeup|BUG_RELAY_TARGET_KEPT|-DNC=1 -DNV=2 -DRELAYS=1
+refuted|A_lost_signal|BUG_RELAY_DROPS_WISH|-DNC=1 -DNV=2 -DRELAYS=1
+refuted|B_relay_is_wrong|BUG_RELAY_TO_LATE|-DNC=1 -DNV=2 -DRELAYS=1
+refuted|B_relay_is_wrong|BUG_RELAY_DIES_WITH_RELAYER|-DNC=1 -DNV=2 -DRELAYS=1 -DKB=1
+refuted|C_lands_elsewhere|BUG_RELAY_WITHOUT_BUSY|-DNC=1 -DNV=2 -DRELAYS=1
+refuted|G_not_safe_to_repeat|BUG_RELAY_FORGETS_RECEIVED|-DNC=1 -DNV=2 -DRELAYS=1
+refuted|delivered_the_wrong_thing|BUG_RELAY_KEEPS_GENERATION|-DNC=1 -DNT=2 -DRELAYS=1 -DSENDER=1
+refuted|A_lost_signal|BUG_PUT_OFF_NOT_ASKED|-DNC=1 -DSIG=1
+refuted|A_lost_signal|BUG_POKE_SETS_A_FLAG|-DNC=1 -DSIG=1
+refuted|B_result_is_wrong|BUG_POKE_BY_STORE|-DNC=1 -DSIG=1
+refuted|C_lands_elsewhere|BUG_POKE_LEAVES_BUSY|-DNC=1 -DSIG=1
+refuted|G_not_safe_to_repeat|BUG_LEFT_IS_SENT|-DNC=1 -DSIG=1
+refuted|A_lost_wakeup|BUG_RUNG_BEFORE_TOLD|-DNC=1 -DSIG=1 -DCATCH=2
+refuted|S_left_a_catcher|BUG_POKE_LEAVES_CATCHER|-DNC=1 -DSIG=1 -DCATCH=2
+refuted|A_lost_wakeup|BUG_TOLD_KEPT|-DNC=1 -DNX=2 -DSIG=2 -DCATCH=2
+refuted|A_lost_wakeup|BUG_TOLD_ONLY_IN_RECV|-DNC=1 -DNT=2 -DSIG=1 -DCATCH=2 -DMORE=1
+refuted|A_lost_wakeup|BUG_SIGNALS_TAKEN|-DNC=1 -DNX=2 -DNV=2 -DSIG=2 -DCATCH=2 -DTOUR=1|-DT_REVERSE
+refuted|S_told_another|BUG_WORD_READ_FIRST|-DNC=1 -DNX=2 -DNV=2 -DSIG=2 -DCATCH=2 -DTOUR=1|-DT_REVERSE
+refuted|S_told_another|BUG_SIGNALS_NOT_CLEARED|-DNC=1 -DNX=2 -DSIG=2 -DCATCH=2
 RUNS
 }
 
@@ -155,6 +199,8 @@ ends|always|-DNC=1 -DNX=2 -DKB=2
 ends|always|-DNC=1 -DNX=1 -DRECL=1 -DKB=1
 ends|always|-DNC=1 -DNX=2 -DREINC=1 -DKB=1
 ends|always|-DNC=1 -DNX=2 -DFORGE=1
+ends|always|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DKB=1
+ends|always|-DNC=1 -DNX=2 -DSIG=2
 ends|never|-DNC=1 -DBUG_SPINS_IN_BUSYC
 RUNS
 }
@@ -183,6 +229,10 @@ holds|5500|24|-DNC=1 -DNX=3 -DNT=2 -DMORE=1
 holds|5500|24|-DNC=1 -DNX=2 -DNT=2 -DRTMO=1 -DKB=1
 holds|5500|24|-DNC=1 -DNX=3 -DREINC=1 -DPIN=1 -DKB=2
 holds|5500|24|-DNC=1 -DNX=2 -DNT=2 -DKB=1|-DNOREDUCE
+holds|5500|25|-DNC=1 -DNX=2 -DNV=2 -DSIG=2 -DCATCH=2 -DTOUR=1
+holds|5500|24|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DSIG=1 -DCATCH=1
+holds|5500|24|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DKB=2
+holds|5500|24|-DNC=1 -DNX=1 -DNT=2 -DRELAYS=1 -DSENDER=1 -DKB=1
 holds|5500|24|-DNC=2 -DNX=1 -DKB=1 -DTMO=0|-DNOREDUCE
 RUNS
 }

@@ -52,10 +52,33 @@ inline own_entry() {
     if :: atomic { true -> rung[T(p,0)] = 1 } OR_KILLED fi;
 #endif
 
+/* The server process v, over the link; at first contact: who has that pid now? */
+inline meet() {
+    if
+    :: link[v] -> p = link[v] - 1
+    :: !link[v] ->
+        p = v*(1+REINC) + born[v];
+        if :: dead[p] -> why = ESRCH; goto complete :: else -> link[v] = p+1 fi;
+#if PIN
+        if :: !pin -> pin = p+1 :: else fi
+#endif
+    fi
+}
+
 proctype client(byte r) {
     byte n, v, p, e, w, why;
     byte link[NV], mark[NP];    /* server process + 1; entry + 1                          */
     bit impatient, selective;
+#if RELAYS
+    byte leg;
+    bit received;               /* by whoever relayed it                                  */
+    bit wished;                 /* ghost: something has ended this Send, whatever comes   */
+#endif
+#if SIG
+    byte from, pw, back;        /* poke.pml                                               */
+    byte sigs = SIG;            /* handlers that may still come                           */
+    bit put_off, must_leave;
+#endif
 #if PIN
     byte pin;
 #endif
@@ -64,7 +87,9 @@ proctype client(byte r) {
 end_home:
     if
     :: atomic { n < NX ->                                   /* Send: to whom, through which link */
-#if NV > 1
+#if TOUR
+        v = n % NV;
+#elif NV > 1
         if :: v = 0 :: v = 1 fi;
 #endif
 #if TMO
@@ -73,23 +98,34 @@ end_home:
 #if PIN
         if :: pin -> p = pin - 1; goto met :: skip fi;
 #endif
-        if
-        :: link[v] -> p = link[v] - 1
-        :: !link[v] ->                                      /* first contact: who has that pid now? */
-            p = v*(1+REINC) + born[v];
-            if :: dead[p] -> why = ESRCH; goto complete :: else -> link[v] = p+1 fi;
-#if PIN
-            if :: !pin -> pin = p+1 :: else fi
-#endif
-        fi
+        meet()
       }
     OR_KILLED
     fi;
-#if PIN
 met:
-#endif
     if :: atomic { true -> own_entry() } OR_KILLED fi;
-    if :: atomic { true -> desc[r] = TX; target[r] = p+1; lent[r] = TX } OR_KILLED fi;
+    if
+    :: atomic { true ->
+        desc[r] = TX; lent[r] = TX;
+#ifdef BUG_RELAY_TARGET_KEPT
+        if :: !leg -> target[r] = p+1 :: else fi;
+#else
+        target[r] = p+1;
+#endif
+#if CATCH && !defined(BUG_SIGNALS_NOT_CLEARED)
+        signals[r] = 0;
+#endif
+#if RELAYS
+        assert(!leg || relayed[LEG(leg-1)] == v+1 || B_relay_is_wrong);
+        assert(!wished || A_lost_signal);
+#if SIG
+        if :: leg && sigs -> sigs--; put_off = 1 :: skip fi;                /* one came between the legs */
+        if :: put_off -> why = EINTR; goto complete :: else fi
+#endif
+#endif
+        skip }
+    OR_KILLED
+    fi;
 #ifndef BUG_HINT_BEFORE_SENT
     STEP_PUBLISH
 #endif
@@ -104,7 +140,7 @@ ring:
     if
     :: atomic { true ->
 #ifdef BUG_WAKE_ELISION
-        if :: hints[p] != 0 -> goto wait :: else fi;        /* "somebody has rung already" */
+        if :: hints[p] != 0 -> goto AFTER_RING :: else fi;        /* "somebody has rung already" */
 #endif
         hints[p] = hints[p] | (1 << e) }
     OR_KILLED
@@ -122,7 +158,7 @@ ring:
 #ifdef BUG_SLEEPERS_READ_FIRST
     :: atomic { sleepers[p] == 0 -> goto ring_unheard }
 #else
-    :: atomic { sleepers[p] == 0 -> goto wait }
+    :: atomic { sleepers[p] == 0 -> goto AFTER_RING }
 #endif
 #ifdef BUG_FLAG_CLEARED_BY_WAKER
     :: atomic { sleepers[p] != 0 -> sleepers[p] = 0 }
@@ -151,18 +187,68 @@ ring:
 #endif
 #endif
 #ifdef BUG_SLEEPERS_READ_FIRST
-    goto wait;
+    goto AFTER_RING;
 ring_unheard:
     STEP_BELL
 #endif
 
-wait:
+#if SIG
+ask:                                                        /* one that came earlier could poke nobody */
     if
-    :: atomic { true -> w = word[r];
+    :: atomic { true ->
+        if :: sigs -> sigs--; put_off = 1 :: skip fi;
+#ifndef BUG_PUT_OFF_NOT_ASKED
+        if :: put_off -> back = LOAD; goto poke :: else fi;
+#endif
+        skip }
+    OR_KILLED
+    fi;
+#endif
+wait:
+#if SIG
+    if :: atomic { true -> w = word[r] } OR_POKED(LOAD) OR_KILLED fi;
+loaded:
+#endif
+    if
+    :: atomic { true ->
+#if SIG
+        if
+        :: from || must_leave -> why = EINTR
+        :: else
+        fi;
+#else
+        w = word[r];
+#endif
         if
         :: ENDED(w) ->
+#if SIG
+            if
+            :: from ->
+                assert(ST(w) == IDLE);
+                assert(ST(from) == SENT || !CATCHES(p) || S_left_a_catcher);
+#ifndef BUG_LEFT_IS_SENT
+                if :: ST(from) != SENT -> why = why | RECEIVED :: else fi;
+#endif
+                w = 0; goto complete
+            :: else
+            fi;
+#endif
             assert(ST(w) != IDLE);
             if
+#if RELAYS
+            :: ST(w) == RELAY ->
+                if
+#ifdef BUG_RELAY_DIES_WITH_RELAYER
+                :: why -> why = why | RECEIVED
+#elif defined(BUG_RELAY_DROPS_WISH)
+                :: why -> wished = (why != ESRCH); why = 0; w = 0; goto relay
+#else
+                :: why && why != ESRCH -> why = why | RECEIVED              /* we leave: it is with nobody now */
+                :: why == ESRCH -> why = 0; w = 0; goto relay               /* relayed, and only then dead */
+#endif
+                :: !why -> w = 0; goto relay
+                fi
+#endif
             :: ST(w) == DONE -> why = OK
             :: ST(w) == FAILN -> if :: !why -> assert(refused[TX]); why = REFUSED :: else fi
             :: ST(w) == FAILR -> assert(why); why = why | RECEIVED
@@ -175,19 +261,32 @@ wait:
 #endif
         :: else
         fi }
+    OR_POKED(LOADED)
     OR_KILLED
     fi;
-    if :: atomic { true -> sleeping[r] = 1 } OR_KILLED fi;
+announce:
+    if :: atomic { true -> sleeping[r] = 1 } OR_POKED(ANNOUNCE) OR_KILLED fi;
+compare:
     if
 #ifdef BUG_CHECK_THEN_SLEEP
     :: atomic { true -> in_wait[r] = 1 }
 #else
-    :: atomic { word[r] == w -> in_wait[r] = 1 }            /* FUTEX_WAIT(word, w) */
+    :: atomic { word[r] == w -> in_wait[r] = 1              /* FUTEX_WAIT(word, w) */
+#if SIG
+        ; assert(!put_off || CAUGHT || ST(w) == BUSYC || A_lost_signal)
+#endif
+      }
     :: atomic { word[r] != w -> goto wait }
 #endif
+    OR_POKED(COMPARE)
     OR_KILLED
     fi;
     if
+#if SIG
+    :: atomic { in_wait[r] && sigs -> in_wait[r] = 0; sigs--; put_off = 1;
+        /* The kernel restarts the call, or doesn't. */
+        if :: back = COMPARE :: back = WOKEN_BY_IT fi; goto poke }
+#endif
     :: atomic { !in_wait[r] -> goto wait }
     :: atomic { in_wait[r] && impatient && !why -> in_wait[r] = 0; why = TIMEOUT; goto wait }
     :: atomic { in_wait[r] && DEAD(p) -> in_wait[r] = 0; goto bereaved }
@@ -196,9 +295,17 @@ wait:
     OR_KILLED
     fi;
 #ifdef BUG_LOOK_RINGS_ONLY_IF_MOVED
-    if :: atomic { true -> w = mark[p]; own_entry(); if :: mark[p] == w -> goto wait :: else -> goto ring fi } OR_KILLED fi;
+    if
+    :: atomic { true -> w = mark[p]; own_entry(); if :: mark[p] == w -> goto wait :: else -> goto ring fi }
+    OR_KILLED
+    fi;
 #else
     if :: atomic { true -> own_entry(); goto ring } OR_KILLED fi;           /* its hint may be lost: ring again */
+#endif
+
+#if SIG
+interrupted:
+    atomic { if :: !CAUGHT && !why -> why = EINTR :: else fi; goto wait };
 #endif
 
 bereaved:                                                   /* the server is certainly dead */
@@ -218,6 +325,7 @@ bereaved:                                                   /* the server is cer
         :: else                                             /* it had still time to change it */
         fi;
         goto wait }
+    OR_POKED(BEREAVED)
     OR_KILLED
     fi;
 
@@ -231,23 +339,68 @@ leave:
     :: atomic { ST(word[r]) == BUSY -> word[r] = WITH(word[r], BUSYC); goto wait }
 #endif
     :: atomic { ENDED(word[r]) || ST(word[r]) == BUSYC -> goto wait }
+    OR_POKED(LEAVE)
     OR_KILLED
     fi;
+
+#if SIG
+#include "poke.pml"
+#endif
+
+#if RELAYS
+relay:                                                      /* it is our turn again */
+    if
+#ifdef BUG_RELAY_KEEPS_GENERATION
+    :: atomic { true -> word[r] = WITH(word[r], IDLE) - 16; lent[r] = 0; sleeping[r] = 0 }
+#else
+    :: atomic { true -> word[r] = WITH(word[r], IDLE); lent[r] = 0; sleeping[r] = 0 }
+#endif
+    OR_KILLED
+    fi;
+    if
+    :: atomic { true -> v = relay_to[r]; leg++; sending[r] = 0; wiped[r] = 0; e = 0;
+#ifndef BUG_RELAY_FORGETS_RECEIVED
+        received = 1;
+#endif
+#if SIG
+        must_leave = 0;
+#endif
+#if CATCH
+        caught[r] = 0;
+#endif
+        skip }
+    OR_KILLED
+    fi;
+    if :: atomic { true -> meet(); goto met } OR_KILLED fi;
+#endif
 
 finish:
     if :: atomic { true -> word[r] = WITH(word[r], IDLE) } OR_KILLED fi;
 complete:
     atomic {
+#if RELAYS
+        if :: received && why != OK -> why = why | RECEIVED :: else fi;
+        e = leg;
+        do
+        :: e > 0 ->
+            e--;
+            assert(why == OK || (why & RECEIVED) || !seen[LEG(e)] || G_not_safe_to_repeat);
+            assert((relayed[LEG(e)] && !answered[LEG(e)]) || B_relay_is_wrong)
+        :: else -> break
+        od;
+        assert(!relayed[TX] || why == (TIMEOUT | RECEIVED) || why == (EINTR | RECEIVED) || B_relay_is_wrong);
+#endif
         assert(out[TX] == 0 || B_ends_twice);
         out[TX] = why;
 #ifdef REACH
-        assert(why != REACH);                                               /* a witness that it can happen */
+        assert(ENDING != REACH);                                            /* a witness that it can happen */
 #endif
         assert((why == OK) == answered[TX] || B_result_is_wrong);          /* nor is a Reply lost */
         assert(why == OK || (why & RECEIVED) || !seen[TX] || G_not_safe_to_repeat);
         assert((why & 7) != ESRCH || killed[p] || D_false_obituary);
         if :: (why & 7) == ESRCH -> link[v] = 0 :: else fi;
         lent[r] = 0; sleeping[r] = 0; sending[r] = 0; wiped[r] = 0;
+        END_OF_SEND;
         why = 0; w = 0; e = 0; p = 0; v = 0; impatient = 0; n++;
         goto end_home
     };
@@ -266,6 +419,10 @@ die:
         do :: p < NP -> mark[p] = 0; p++ :: else -> break od;
         do :: v < NV -> link[v] = 0; v++ :: else -> break od;
         p = 0; e = 0; v = 0; w = 0; why = 0; impatient = 0; selective = 0; n = 0;
+        END_OF_SEND;
+#if SIG
+        sigs = 0; pw = 0; back = 0;
+#endif
 #if PIN
         pin = 0;
 #endif

@@ -24,6 +24,10 @@
  * Kills
  *   KB counts exactly: runs with KB=0, 1, 2 together say "at most 2".
  *
+ * Relay
+ *   A Send that was relayed goes on at another server as a new transaction, its next leg. The specification
+ *   counts each leg as a transaction; only the last one's end is the Send's.
+ *
  * -DBUG_name puts one mistake in. check.sh knows which configuration must refute which.
  */
 
@@ -70,6 +74,21 @@
 #ifndef PIN
 #define PIN 0           /* a client may send through the first link it made, however old  */
 #endif
+#ifndef RELAYS
+#define RELAYS 0        /* each Send may be relayed this often, to any server, also back  */
+#endif
+#ifndef TOUR
+#define TOUR 0          /* 1: Sends go to one server after the other, not to any          */
+#endif
+#ifndef SENDER
+#define SENDER 0        /* a thread may answer whatever its process has taken: Reply(pid) */
+#endif
+#ifndef SIG
+#define SIG 0           /* so many wrapped signal handlers run in each client, at any step of a Send */
+#endif
+#ifndef CATCH
+#define CATCH 0         /* servers set SIGCATCH: those of pid 0 (1), all (2); NC=1 only   */
+#endif
 #ifndef FORGE
 #define FORGE 0         /* this many entries are wiped by somebody who may not            */
 #endif
@@ -81,8 +100,15 @@
 #define PID_OF(r)  ((r)/(1+RECL))
 #define E(p,e)     ((p)*NE+(e))
 #define T(p,t)     ((p)*NT+(t))
-#define TX         (r*NX+n+1)   /* the transaction that client process r is at            */
-#define NTX        (NR*NX+1)
+#define NL (RELAYS+1)           /* legs of a Send                                         */
+#define LEG(l)     ((r*NX+n)*NL+(l)+1)
+#if RELAYS
+#define TX         LEG(leg)     /* the transaction that client process r is at            */
+#else
+#define TX         LEG(0)
+#endif
+#define NTX        (NR*NX*NL+1)
+#define CATCHES(p) (CATCH == 2 || (CATCH == 1 && (p)/(1+REINC) == 0))
 
 #define IDLE  0
 #define SENT  1
@@ -92,6 +118,7 @@
 #define DONE  5
 #define FAILN 6
 #define FAILR 7
+#define RELAY 8
 #define ST(w)      ((w) & 15)
 #define WITH(w,s)  (((w) & 240) | (s))
 #define ENDED(w)   (ST(w) == IDLE || ST(w) >= DONE)
@@ -106,6 +133,13 @@ byte word[NR];
 byte desc[NR];                  /* of which transaction the description speaks            */
 byte target[NR];                /* row id of the receiver: server process + 1             */
 bit  sleeping[NR];
+#if RELAYS
+byte relay_to[NR];              /* a pid's number                                         */
+#endif
+#if CATCH
+byte signals[NR];               /* 0: none to tell the server of. C has bits, here it says whose they are, too */
+bit  caught[NR];                /* `signalled`: a handler waits for the server's leave    */
+#endif
 
 /* ---- a port: its server's memory, clients write it too ---- */
 byte entry[NP*NE];              /* 0 free, or client process + 1 (pid, slot, nonce)       */
@@ -119,8 +153,17 @@ bit  all[NP];                   /* SLEEPERS_WAKE_ALL, a bit of `sleepers`       
 byte conn[NP*NE];               /* the entry as it was accepted; its slot is mapped       */
 byte queue[NP];                 /* bit e: a message was seen in the slot of entry e       */
 byte taken[NP*NE];              /* serial of the message that is owed a reply             */
-#if defined(BUG_TAKEN_COPIED_LATE) || defined(BUG_ID_READ_LATE)
+#if defined(BUG_TAKEN_COPIED_LATE) || defined(BUG_ID_READ_LATE) || SENDER || CATCH
+#define TAKEN_WORD
 byte taken_word[NP*NE];
+#endif
+#if SENDER
+bit  writing[NP*NE];            /* a thread is at it                                      */
+#endif
+#if CATCH
+bit  told[NP*NE];               /* its sender holds back a signal, and a notice was made of that */
+bit  noticed[NP];               /* the application was given the notice                   */
+byte owed[NP];                  /* the application has received it, and answers when it is told of a signal */
 #endif
 bit  lock[NP];
 
@@ -150,17 +193,31 @@ byte out[NTX];                  /* how it ended, 0: not yet                     
 bit  seen[NTX];                 /* some server's application has been given it            */
 bit  answered[NTX];             /* a Reply to it has returned success                     */
 bit  refused[NTX];
+#if RELAYS
+byte relayed[NTX];              /* a Relay of it has returned success: to this pid's number + 1 */
+#endif
 
 /* how a Send ends */
 #define OK      1
 #define TIMEOUT 2
 #define ESRCH   3
 #define REFUSED 4
+#define EINTR   5
 #define RECEIVED 8              /* "in doubt"; without it: "not received, safe to repeat" */
 
+/* For -DREACH: how, and after what: 100 a Relay, 200 a signal that the server was told of */
+#if RELAYS
+#define ENDING (why + 100 * received)
+#elif CATCH
+#define ENDING (why + 200 * (caught[r] && noticed[p]))
+#else
+#define ENDING why
+#endif
+
 /* The promises, so that a refutation says which one was broken. Nobody sets these. */
-bit A_lost_wakeup, B_ends_twice, B_result_is_wrong, C_lands_elsewhere, D_left_behind, D_false_obituary,
-    G_not_safe_to_repeat, delivered_twice, delivered_for_a_corpse, delivered_the_wrong_thing;
+bit A_lost_wakeup, A_lost_signal, B_ends_twice, B_result_is_wrong, B_relay_is_wrong, C_lands_elsewhere, D_left_behind,
+    D_false_obituary, G_not_safe_to_repeat, S_left_a_catcher, S_told_another, delivered_twice, delivered_for_a_corpse,
+    delivered_the_wrong_thing;
 
 /* Is the server certainly dead? The bug: its first thread is. */
 #ifdef BUG_DEATH_IS_FIRST_THREAD
@@ -199,6 +256,37 @@ bit A_lost_wakeup, B_ends_twice, B_result_is_wrong, C_lands_elsewhere, D_left_be
 #define ALSO_DIES :: atomic { killed[p] -> goto die }
 #else
 #define ALSO_DIES
+#endif
+
+/* A handler may run here (poke.pml), and comes back here. */
+#define LOAD        1
+#define LOADED      2
+#define ANNOUNCE    3
+#define COMPARE     4
+#define WOKEN_BY_IT 5
+#define BEREAVED    6
+#define LEAVE       7
+#if SIG
+#define AFTER_RING ask
+#define OR_POKED(here) :: atomic { sigs -> sigs--; put_off = 1; back = here; goto poke }
+#define END_OF_SIG put_off = 0; must_leave = 0; from = 0
+#else
+#define AFTER_RING wait
+#define OR_POKED(here)
+#define END_OF_SIG skip
+#endif
+#if CATCH
+#define TAG(w) (((w) & 240) | 1)
+#define CAUGHT caught[r]
+#define END_OF_CATCH caught[r] = 0
+#else
+#define CAUGHT 0
+#define END_OF_CATCH skip
+#endif
+#if RELAYS
+#define END_OF_SEND END_OF_SIG; END_OF_CATCH; leg = 0; received = 0; wished = 0
+#else
+#define END_OF_SEND END_OF_SIG; END_OF_CATCH
 #endif
 
 #include "client.pml"

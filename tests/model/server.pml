@@ -7,7 +7,11 @@
 #define TIMED_OUT 1
 #define SLICE     2
 
+#if RELAYS
+#define FORGET e = 0; r = 0; w = 0; tx = 0; mine = 0; early = 0; to = 0
+#else
 #define FORGET e = 0; r = 0; w = 0; tx = 0; mine = 0; early = 0
+#endif
 #define BIT(e) (1 << (e))
 
 /* Private: the connection of entry e is no more. */
@@ -37,6 +41,12 @@ proctype receiver(byte p; byte t) {
     bit early;                  /* ghost: the sender was dead before the take began       */
     byte end;                   /* how the sleep ended                                    */
     bit quit, more;
+#if RELAYS
+    byte to;                    /* Relay to this pid's number + 1; 0: Reply               */
+#endif
+#if SENDER
+    bit holds;                  /* I am writing                                           */
+#endif
 
 scan:
     if :: atomic { true -> rung[T(p,t)] = 0 } OR_DIES fi;                   /* b = bell */
@@ -74,6 +84,9 @@ follow:
     if
     :: atomic { ST(word[r]) == SENT }
     :: atomic { ST(word[r]) != SENT ->                                      /* a stale hint */
+#if CATCH
+        if :: CATCHES(p) -> goto tells :: else fi;
+#endif
 #ifdef BUG_CHECK_THEN_CLEAR
         goto clear
 #else
@@ -101,6 +114,10 @@ clear:
 #endif
     atomic { FORGET; goto follow };
 
+#if CATCH
+#include "told.pml"
+#endif
+
 unclaim:
     if
     :: atomic { true -> if :: entry[E(p,e)] == w -> entry[E(p,e)] = 0 :: else fi; FORGET; goto follow }
@@ -119,6 +136,10 @@ pick:                                           /* any order: priorities and arr
                 !((queue[p] & 2) && (t == 0 || PID_OF(conn[E(p,1)]-1) == 0)) -> goto nothing }
 #else
     :: atomic { queue[p] & 1 -> e = 0 }
+#if SENDER
+    :: atomic { taken[E(p,0)] ->                                            /* no Receive, but Reply(pid) */
+        lock[p] = 0; r = ROW(conn[E(p,0)]); mine = taken[E(p,0)]; tx = mine; w = taken_word[E(p,0)]; goto reply }
+#endif
 #if NE > 1
     :: atomic { queue[p] & 2 -> e = 1 }
 #endif
@@ -156,8 +177,14 @@ pick:                                           /* any order: priorities and arr
     :: atomic { word[r] == w ->                                             /* CAS: it is ours */
         w = WITH(w, RECV); word[r] = w;
         mine = lent[r]; taken[E(p,e)] = mine;                               /* stands for a new serial */
-#if defined(BUG_TAKEN_COPIED_LATE) || defined(BUG_ID_READ_LATE)
+#ifdef TAKEN_WORD
         taken_word[E(p,e)] = w;
+#endif
+#if CATCH
+#ifndef BUG_TOLD_KEPT
+        told[E(p,e)] = 0;
+#endif
+        noticed[p] = 0;
 #endif
         lock[p] = 0 }
     :: atomic { word[r] != w -> lock[p] = 0; FORGET; goto scan }            /* it left; if it came again, it rang */
@@ -193,7 +220,12 @@ pick:                                           /* any order: priorities and arr
         assert((tx == lent[r] && target[r] == p+1) || delivered_the_wrong_thing);
         assert(!seen[tx] || delivered_twice);
         assert(!early || delivered_for_a_corpse);
-        seen[tx] = 1 }
+        seen[tx] = 1;
+#if CATCH
+        owed[p] = 0;
+        if :: CATCHES(p) -> owed[p] = tx; FORGET; goto scan :: skip fi;     /* it may wait for a notice */
+#endif
+        skip }
     OR_DIES
     fi;
 #ifdef BUG_ID_READ_LATE
@@ -201,9 +233,26 @@ pick:                                           /* any order: priorities and arr
 #endif
 
 reply:
-#if NT > 1 || MORE
+#if RELAYS
+    if                                                                      /* Reply, or Relay to whom that exists? */
+    :: atomic { true ->
+        if
+        :: to = 0
+        :: (tx-1) % NL < RELAYS && !dead[born[0]] -> to = 1
+#if NV > 1
+        :: (tx-1) % NL < RELAYS && !dead[1+REINC+born[1]] -> to = 2
+#endif
+        fi }
+    OR_DIES
+    fi;
+#endif
+#if NT > 1 || MORE || SENDER || CATCH
     if                                                                      /* is it owed a reply? */
+#if SENDER
+    :: atomic { !lock[p] && taken[E(p,e)] == mine && mine && !writing[E(p,e)] -> writing[E(p,e)] = 1; holds = 1 }
+#else
     :: atomic { !lock[p] && taken[E(p,e)] == mine && mine }
+#endif
     :: atomic { !lock[p] && (taken[E(p,e)] != mine || !mine) -> FORGET; more = 0; goto scan } /* ESRCH */
     OR_DIES
     fi;
@@ -218,11 +267,22 @@ reply:
     OR_DIES
     fi;
 #else
+#ifdef BUG_RELAY_WITHOUT_BUSY
+    if
+    :: atomic { to && word[r] == w -> goto hand_on }
+    :: atomic { to && word[r] != w -> goto release }
+    :: !to
+    OR_DIES
+    fi;
+#endif
     if
     :: atomic { word[r] == w -> word[r] = WITH(w, BUSY) }
     :: atomic { word[r] != w -> goto release }                              /* ESRCH: it left */
     OR_DIES
     fi;
+#endif
+#if RELAYS
+    if :: to -> goto hand_on :: !to fi;
 #endif
 #if DIRECT
     if                                  /* process_vm_writev. Checked and done in one step: see README, limits */
@@ -256,7 +316,11 @@ reply:
 #endif
 #if MORE
     if
-    :: atomic { !more && word[r] == WITH(w,BUSY) -> word[r] = w; more = 1; goto reply }  /* that was a Writemsg */
+    :: atomic { !more && word[r] == WITH(w,BUSY) -> word[r] = w;            /* that was a Writemsg */
+#if CATCH
+        if :: owed[p] = tx; FORGET; goto scan :: skip fi;
+#endif
+        more = 1; goto reply }
     :: atomic { !more && word[r] == WITH(w,BUSYC) -> goto end_in_doubt }
     :: skip
     OR_DIES
@@ -302,6 +366,9 @@ wake:
 release:
     if
     :: atomic { !lock[p] ->
+#if SENDER
+        if :: holds -> writing[E(p,e)] = 0; holds = 0 :: else fi;
+#endif
         if
         :: taken[E(p,e)] == mine ->
             taken[E(p,e)] = 0;
@@ -327,6 +394,10 @@ refuse:                                         /* its bytes could not be fetche
     fi;
     if :: atomic { true -> word[r] = WITH(w, FAILN); refused[mine] = 1; goto wake } OR_DIES fi;
 #endif
+#if RELAYS
+#include "relay.pml"
+#endif
+
 #if MORE || DIRECT
 end_in_doubt:
     if :: atomic { true -> word[r] = WITH(w, FAILR); goto wake } OR_DIES fi;
@@ -335,92 +406,17 @@ end_in_doubt:
 nothing:
     atomic {
         lock[p] = 0;
-        if :: quit -> goto die :: else fi
+        if :: quit -> goto die :: else fi;
+#if CATCH
+        if                                                                  /* the application replies, at last */
+        :: owed[p] && (noticed[p] || !caught[0]) ->
+            mine = owed[p]; tx = owed[p]; owed[p] = 0; w = taken_word[E(p,0)]; goto reply
+        :: !noticed[p] || !owed[p]
+        fi;
+#endif
+        skip
     };
-sleep:
-#if SELECT
-    if :: atomic { true -> if :: t == 1 -> all[p] = 1 :: else fi } OR_DIES fi;
-#endif
-#ifdef BUG_ANNOUNCED_LATE
-    if :: !rung[T(p,t)] :: atomic { rung[T(p,t)] -> goto scan } OR_DIES fi; /* "the bell is as it was" */
-#endif
-#ifdef BUG_FLAG_CLEARED_BY_WAKER
-    if :: atomic { true -> sleepers[p] = 1 } OR_DIES fi;
-#else
-    if :: atomic { true -> sleepers[p] = sleepers[p] + 1 } OR_DIES fi;
-#endif
-    if
-#ifdef BUG_ANNOUNCED_LATE
-    :: atomic { true -> in_wait_t[T(p,t)] = 1 }
-#else
-#if SELECT == 2
-    :: atomic { !rung[T(p,t)] -> in_wait_t[T(p,t)] = 1; if :: !in_wait_t[T(p,1-t)] -> longest[p] = t :: else -> longest[p] = 1-t fi }
-#else
-    :: atomic { !rung[T(p,t)] -> in_wait_t[T(p,t)] = 1 }                    /* FUTEX_WAIT(bell, b) */
-#endif
-    :: atomic { rung[T(p,t)] -> goto awake }
-#endif
-    OR_DIES
-    fi;
-end_asleep:
-    if
-    :: atomic { !in_wait_t[T(p,t)] ->
-#if RTMO
-        if :: t == 1 -> quit = 1 :: skip fi;                                /* and its time is over, too */
-#endif
-        skip }
-#if RTMO
-    :: atomic { in_wait_t[T(p,t)] && t == 1 -> in_wait_t[T(p,t)] = 0; end = TIMED_OUT }
-#endif
-    :: atomic { in_wait_t[T(p,t)] && dirty[p] -> in_wait_t[T(p,t)] = 0; end = SLICE }
-    OR_DIES
-    fi;
-awake:
-    if
-    :: atomic { true ->
-#ifdef BUG_FLAG_CLEARED_BY_WAKER
-        skip;
-#else
-        sleepers[p] = sleepers[p] - 1;
-#endif
-        if
-        :: end == TIMED_OUT -> end = WOKEN; goto die        /* no wake was consumed: free to go */
-        :: end == SLICE -> end = WOKEN
-#ifdef BUG_QUIT_AFTER_WAKE
-        :: end == WOKEN && quit -> goto die
-        :: end == WOKEN && !quit -> goto again
-#else
-        :: end == WOKEN -> goto again                       /* rule 8: look before leaving */
-#endif
-        fi }
-    OR_DIES
-    fi;
-bury:
-    if
-    :: atomic { !lock[p] -> dirty[p] = 0;
-        do
-        :: e == NE -> break
-        :: e < NE ->
-            if
-            :: entry[E(p,e)] && gone[ROW(entry[E(p,e)])] -> entry[E(p,e)] = 0; disconnect()
-            :: else ->
-                if :: conn[E(p,e)] && gone[ROW(conn[E(p,e)])] -> disconnect() :: else fi;
-#if FORGE && !defined(BUG_LOOK_TRUSTS_CONN)
-                if :: conn[E(p,e)] != entry[E(p,e)] && !taken[E(p,e)] -> h = h | BIT(e) :: else fi
-#endif
-            fi;
-            e++
-        od;
-        e = 0;
-        if :: h == 0 -> goto sleep :: else -> lock[p] = 1; goto follow fi }
-    OR_DIES
-    fi;
-again:
-#if SELECT
-    if :: atomic { true -> if :: t == 1 -> all[p] = 0 :: else fi; goto scan } OR_DIES fi;
-#else
-    goto scan;
-#endif
+#include "bell.pml"
 
 die:
     atomic {
