@@ -93,10 +93,11 @@ static void reject(struct conn *conn, const struct taken *taken, int error)
 static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, const struct iovec *buffer, int parts,
                    uint64_t size, struct srr_message *ret_message)
 {
-    uint64_t begun = transfer_begin(taken);
+    uint64_t begun = transfer_begin(taken->traced);
     int64_t copied = fetch(conn, taken, buffer, parts, size);
     int result = TRY_THE_NEXT;
-    transfer_end(conn, taken, begun, copied, taken->lane, false);
+    if (begun != 0)
+        transfer_end(conn, taken, begun, copied, taken->lane, false);
     /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. */
     if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word && conn_lives(conn)) {
         taken->seen = (uint64_t)copied;

@@ -74,7 +74,7 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
     /* Point of no return: the Send must be ended, but for a bad buffer of our own. */
     n = length < held.taken.room ? length : held.taken.room;
     enum srr_lane lane = n == 0 ? SRR_LANE_NONE : n <= inline_max() ? SRR_LANE_INLINE : SRR_LANE_DIRECT;
-    uint64_t begun = transfer_begin(&held.taken);
+    uint64_t begun = transfer_begin(held.taken.traced);
     r = (int64_t)n;
     if (n > 0 && atomic_load(&slot->reply_parts) & REPLY_BUFFER_IS_BAD)
         r = -SRR_EDSTFAULT;
@@ -82,7 +82,8 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
         r = gather(held.conn->reply, n, reply, parts);
     else if (lane == SRR_LANE_DIRECT)
         r = write_direct(&held, 0, reply, parts);
-    transfer_end(held.conn, &held.taken, begun, r, lane, true);
+    if (begun != 0)
+        transfer_end(held.conn, &held.taken, begun, r, lane, true);
     if (r == -EFAULT) {
         uint64_t busy = word_with(held.taken.word, SLOT_BUSY);
         if (atomic_compare_exchange_strong(&slot->word, &busy, held.taken.word)) {
@@ -158,11 +159,12 @@ static int64_t read_message(uint64_t id, uint64_t offset, const struct iovec *bu
     int64_t r = parts_length(buffer, parts, &size);
     if (r < 0 || (r = message_hold(id, &held)) < 0)
         return r;
-    uint64_t begun = transfer_begin(&held.taken);
+    uint64_t begun = transfer_begin(held.taken.traced);
     if (offset < held.taken.nbytes)
         r = held.taken.lane == SRR_LANE_INLINE ? read_inline(&held, offset, buffer, parts)
                                                : read_direct(&held, offset, buffer, parts);
-    transfer_end(held.conn, &held.taken, begun, r, held.taken.lane, false);
+    if (begun != 0)
+        transfer_end(held.conn, &held.taken, begun, r, held.taken.lane, false);
     /* Validate after: if the sender has left, what we read may be anything. */
     if (atomic_load(&held.conn->slot->word) != held.taken.word || !conn_lives(held.conn))
         r = -ESRCH;
@@ -183,9 +185,10 @@ static int64_t write_reply(uint64_t id, uint64_t offset, const struct iovec *dat
         message_release(&held, true);
         return -ESRCH;
     }
-    uint64_t busy = word_with(held.taken.word, SLOT_BUSY), begun = transfer_begin(&held.taken);
+    uint64_t busy = word_with(held.taken.word, SLOT_BUSY), begun = transfer_begin(held.taken.traced);
     r = length == 0 || offset >= held.taken.room ? 0 : write_direct(&held, offset, data, parts);
-    transfer_end(held.conn, &held.taken, begun, r, SRR_LANE_DIRECT, true);
+    if (begun != 0)
+        transfer_end(held.conn, &held.taken, begun, r, SRR_LANE_DIRECT, true);
     if (!atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
         conn_end(held.conn, &held.taken, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
         message_release(&held, true);

@@ -67,11 +67,9 @@ void traced_done(struct place *place, const struct iovec *message, int parts, ui
     PROBE(done, (uintptr_t)&done, sizeof done, done.id, done.server, done.replied, (int64_t)status);
 }
 
-uint64_t transfer_begin(const struct taken *taken) { return now_if(taken->traced || PROBE_WANTED(transfer)); }
-
 void transfer_end(const struct conn *conn, struct taken *taken, uint64_t begun, int64_t nbytes, unsigned lane, bool write)
 {
-    if (begun == 0 || nbytes <= 0)
+    if (nbytes <= 0)
         return;
     uint64_t took = (uint64_t)now_ns() - begun;
     taken->transfer_ns += took;

@@ -29,7 +29,7 @@ struct traced {
     uint64_t transfer_ns;
 };
 
-static inline uint64_t now_if(bool wanted) { return wanted ? (uint64_t)now_ns() : 0; }
+static inline uint64_t now_if(bool wanted) { return __builtin_expect(wanted, 0) ? (uint64_t)now_ns() : 0; }
 
 /* The sender's, in turn: Send begins; to this receiver (the next one, after a Relay); the result is there; Send ends. */
 static inline void traced_begin(struct traced *t)
@@ -44,7 +44,7 @@ void traced_done(struct place *place, const struct iovec *message, int parts, ui
                  const struct srr_sent *sent, int status);
 
 /* The receiver's: since when bytes are being moved, 0: nobody wants to know; and that they were. */
-uint64_t transfer_begin(const struct taken *taken);
+static inline uint64_t transfer_begin(bool traced) { return now_if(traced || PROBE_WANTED(transfer)); }
 void transfer_end(const struct conn *conn, struct taken *taken, uint64_t begun, int64_t nbytes, unsigned lane, bool write);
 
 /* Where this thread called Send (side 0) or Reply (1) from: probe `frames`. */
