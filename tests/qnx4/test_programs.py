@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def test_runs(workshop: Workshop, names: Path, source: Path, variant: str) -> No
     bits, static, flags = VARIANTS[variant]
     ended = run(workshop.program(source, *flags, bits=bits, static=static), names)
     assert ended.status == 0 and not ended.other and ended.passed, f"{source.name}, {variant}: {ended}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hears of deaths from the kernel in the first place")
+@pytest.mark.parametrize("name", ["death", "inform", "unwaited"])
+def test_deaths_are_told_where_the_kernel_does_not(workshop: Workshop, names: Path, name: str) -> None:
+    """As for ordinary users and in containers: another network namespace has no connector to the kernel's news."""
+    ended = run(workshop.program(HERE / "programs" / f"{name}.c"), names, "unshare", "--net")
+    assert ended.status == 0 and not ended.other and ended.passed, str(ended)
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,11 @@ class Ended:
         return "\n".join([f"{how}, {len(self.passed)} checks passed", *self.other, "last:", *self.passed[-3:]])
 
 
-def run(program: Path, names: Path) -> Ended:
-    """Its output goes to a file, which no child that is left over can hold open. Nobody of its group outlives it."""
+def run(program: Path, names: Path, *through: str) -> Ended:
+    """``through``: a command that starts it. Its output goes to a file, which no child that is left over can hold open. Nobody of its group outlives it."""
     with tempfile.TemporaryFile() as output:
         started = subprocess.Popen(
-            [program],
+            [*through, program],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

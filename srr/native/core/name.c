@@ -124,11 +124,36 @@ static void unlock_folder(struct process *self, struct hold *hold)
     close(hold->folder);
 }
 
-/* Under the lock: the least number that no name has. -EAGAIN: there are too many names. */
-static int free_number(int folder)
+/* Under the lock: the records of those that are dead. Each costs a look at a process, so only where there is need. */
+static void clear_folder(int folder, DIR *dir)
+{
+    struct peer holder;
+    struct dirent *entry;
+    rewinddir(dir);
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && read_record(folder, entry->d_name, &holder) >= 0 && !peer_alive(&holder))
+            unlinkat(folder, entry->d_name, 0);
+}
+
+static int least_unused(int folder, DIR *dir)
 {
     uint64_t used[NUMBERS / 64] = {0};
     struct peer holder;
+    struct dirent *entry;
+    int id;
+    rewinddir(dir);
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && (id = read_record(folder, entry->d_name, &holder)) >= 0 && id < NUMBERS)
+            used[id / 64] |= UINT64_C(1) << id % 64;
+    for (id = 0; id < NUMBERS; id++)
+        if ((used[id / 64] >> id % 64 & 1) == 0)
+            return id;
+    return -EAGAIN;
+}
+
+/* Under the lock: the least number that no name has. -EAGAIN: there are too many names. */
+static int free_number(int folder)
+{
     int own = fcntl(folder, F_DUPFD_CLOEXEC, 0), id;
     DIR *dir = own >= 0 ? fdopendir(own) : NULL;
     if (!dir) {
@@ -136,16 +161,13 @@ static int free_number(int folder)
             close(own);
         return -ENOMEM;
     }
-    struct dirent *entry;
-    rewinddir(dir);
-    while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && (id = read_record(folder, entry->d_name, &holder)) >= 0 && id < NUMBERS)
-            used[id / 64] |= UINT64_C(1) << id % 64;
+    id = least_unused(folder, dir);
+    if (id == -EAGAIN) {
+        clear_folder(folder, dir);
+        id = least_unused(folder, dir);
+    }
     closedir(dir);
-    for (id = 0; id < NUMBERS; id++)
-        if ((used[id / 64] >> id % 64 & 1) == 0)
-            return id;
-    return -EAGAIN;
+    return id;
 }
 
 static int attach(const char *name)

@@ -113,11 +113,11 @@ static void dismiss(struct proxy *proxy, pid_t id)
 {
     uint64_t word = atomic_load(&proxy->word);
     uint32_t expected = (uint32_t)id;
-    if (atomic_load(&proxy->id) == expected)
-        atomic_store(&proxy->owner, 0); /* nobody's: sweep() */
+    do /* the id after the word: a successor has another generation, and the CAS fails */
+        if (atomic_load(&proxy->id) != expected)
+            return;
     while (proxy_generation(word) % 2 == 1 &&
-           !atomic_compare_exchange_strong(&proxy->word, &word, proxy_word(proxy_generation(word) + 1, 0, 0)))
-        ;
+           !atomic_compare_exchange_strong(&proxy->word, &word, proxy_word(proxy_generation(word) + 1, 0, 0)));
     if (atomic_compare_exchange_strong(&proxy->id, &expected, 0))
         futex_wake(&proxy->id, INT_MAX);
 }

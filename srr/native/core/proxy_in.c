@@ -57,9 +57,11 @@ bool proxy_take(struct receiver *r, struct queued *q)
 static void free_orphan(struct proxy *proxy, uint32_t id)
 {
     uint64_t word = atomic_load(&proxy->word);
+    do
+        if (atomic_load(&proxy->id) != id)
+            return;
     while (proxy_generation(word) % 2 == 1 &&
-           !atomic_compare_exchange_strong(&proxy->word, &word, proxy_word(proxy_generation(word) + 1, 0, 0)))
-        ;
+           !atomic_compare_exchange_strong(&proxy->word, &word, proxy_word(proxy_generation(word) + 1, 0, 0)));
     atomic_compare_exchange_strong(&proxy->id, &id, 0);
 }
 

@@ -322,8 +322,8 @@ static int transact(struct process *self, struct link *link, struct place *place
     link_ring(link, (unsigned)entry);
     atomic_store_explicit(&slot->rung, (uint32_t)word_generation(sending.word), memory_order_release);
     wait_begin(poke_sender, &sending);
-    if (verb_is_interrupted())
-        poke_sender(&sending, __builtin_ctzll(thread_signals.put_off) + 1);
+    for (uint64_t bits = thread_signals.put_off; bits; bits &= bits - 1)
+        poke_sender(&sending, __builtin_ctzll(bits) + 1);
     uint32_t flags = atomic_load_explicit(&link->front->port.flags, memory_order_relaxed);
     if (flags & SRR_FLAG_PRIORITY_FLOAT)
         lift(link);

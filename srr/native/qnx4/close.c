@@ -2,7 +2,7 @@
  * close.c - a program that closes all descriptors, as every daemon does at its start, must not close those of its rows, which it
  * has from the start and knows nothing of: nobody would find it any more, and what it opens next would get their numbers.
  *
- * The functions by which descriptors are closed in bulk are defined here under libc's own names. For the two that are
+ * The functions by which descriptors are closed in bulk are defined here under libc's own names. For those that are
  * ours they answer what they would if these were not open. A program that means a number which it got from the
  * system never means ours.
  */
@@ -15,17 +15,33 @@
 
 #include <srr.h>
 
+#include "inform.h"
+
 #define PUBLIC __attribute__((visibility("default")))
 
 int close(int fd);
 int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int first);
 
+/* In order; their number. */
+static int all_kept(int fds[3])
+{
+    int n = srr_kept(fds), bell = inform_descriptor(), i;
+    if (bell < 0)
+        return n;
+    for (i = n; i > 0 && fds[i - 1] > bell; i--)
+        fds[i] = fds[i - 1];
+    fds[i] = bell;
+    return n + 1;
+}
+
 static bool is_kept(int fd)
 {
-    int kept[2];
-    int n = srr_kept(kept);
-    return (n > 0 && fd == kept[0]) || (n > 1 && fd == kept[1]);
+    int kept[3], n = all_kept(kept);
+    for (int i = 0; i < n; i++)
+        if (kept[i] == fd)
+            return true;
+    return false;
 }
 
 PUBLIC int close(int fd)
@@ -41,8 +57,7 @@ PUBLIC int close(int fd)
 PUBLIC int close_range(unsigned first, unsigned last, int flags)
 {
 #ifdef SYS_close_range
-    int kept[2];
-    int n = srr_kept(kept);
+    int kept[3], n = all_kept(kept);
     if (first > last) {
         errno = EINVAL;
         return -1;

@@ -3,9 +3,9 @@
  *
  * On QNX4 the process manager sent the message, and the process waited for the reply before it was gone. Linux tells only
  * the privileged (CAP_NET_ADMIN, not in a container) of every process's end, through the netlink connector. Without it
- * a thread of our own holds a pidfd of each process of this user's, which becomes readable at its death, and looks through /proc for new ones: at the start, after
- * each fork() of ours, when we have received from one that it doesn't know, and SCAN_MS apart. A process
- * that is neither our child nor our client and lives shorter than that may go unnoticed.
+ * a thread of our own holds a pidfd of each process of this user's, which becomes readable at its death, and looks through
+ * /proc for new ones: at the start, after each fork() of ours, when we have received from one that it doesn't know, and
+ * SCAN_MS apart. A process that is neither our child nor our client and lives shorter than that may go unnoticed.
  *
  * The thread has a table of descriptors of its own: the pidfds are not the program's to see, to fork or to run out of, and
  * they are closed when the thread ends.
@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
@@ -41,7 +42,10 @@
 
 #include <srr.h>
 
+#include "proc.h"
+
 #define SCAN_MS 100
+#define LAST_THREAD_MS 20 /* between the news of a process's end and the end */
 #define PIDS (1 << 22) /* numbers that Linux gives to processes */
 #define ANNOUNCED_MAX 1024
 
@@ -65,6 +69,9 @@ atomic_int inform_owner;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pid_t announced[ANNOUNCED_MAX]; /* under the lock: told, not replied to */
 static unsigned next_announced;
+
+/* Not close(), which spares what is ours (close.c): in the thread's own table these numbers are others. */
+static void shut(int fd) { syscall(SYS_close, fd); }
 
 static bool is_watching(void) { return atomic_load_explicit(&inform_owner, memory_order_relaxed) != 0; }
 
@@ -92,23 +99,68 @@ static bool is_ours(pid_t pid)
     return readlink(path, text, sizeof text) >= 0 || errno != ENOENT || waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/* The descriptor is epoll's now. */
+static bool wait_for_end(pid_t pid, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)fd << 32 | (uint32_t)pid};
+    if (epoll_ctl(watch.epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        return false;
+    atomic_fetch_or(&watch.known[pid / 64], UINT64_C(1) << pid % 64);
+    return true;
+}
+
 static void watch_process(pid_t pid)
 {
     if (is_known(pid) || !is_ours(pid))
         return;
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (fd < 0)
-        return; /* gone already, or no descriptors left: the next scan tries again */
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)fd << 32 | (uint32_t)pid};
-    if (epoll_ctl(watch.epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        close(fd);
-        return;
+    if (fd >= 0 && !wait_for_end(pid, fd)) /* < 0: gone already, or no descriptors left: the next scan tries again */
+        shut(fd);
+}
+
+/*
+ * A child that was announced stays in /proc until its parent waits for it, and must not be found there a second time.
+ * Only the thread's.
+ */
+static struct zombie {
+    pid_t pid;
+    unsigned long long start;
+} *zombies;
+static size_t zombies_count, zombies_room;
+
+static void forget(pid_t pid) { atomic_fetch_and(&watch.known[pid / 64], ~(UINT64_C(1) << pid % 64)); }
+
+static void leave_in_peace(pid_t pid)
+{
+    unsigned long long start = proc_start(pid);
+    if (start != 0 && zombies_count == zombies_room) {
+        size_t room = 2 * zombies_room + 16;
+        struct zombie *more = realloc(zombies, room * sizeof *more);
+        if (more) {
+            zombies = more;
+            zombies_room = room;
+        }
     }
-    atomic_fetch_or(&watch.known[pid / 64], UINT64_C(1) << pid % 64);
+    if (start != 0 && zombies_count < zombies_room)
+        zombies[zombies_count++] = (struct zombie){pid, start};
+    else
+        forget(pid);
+}
+
+static void look_after_zombies(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < zombies_count; i++)
+        if (proc_start(zombies[i].pid) == zombies[i].start)
+            zombies[kept++] = zombies[i];
+        else
+            forget(zombies[i].pid);
+    zombies_count = kept;
 }
 
 static void scan(void)
 {
+    look_after_zombies();
     DIR *dir = opendir("/proc");
     struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
@@ -151,8 +203,11 @@ static void bury(pid_t pid, int fd)
 {
     struct _sysmsg_death death = how(pid);
     epoll_ctl(watch.epoll, EPOLL_CTL_DEL, fd, NULL);
-    close(fd);
-    atomic_fetch_and(&watch.known[pid / 64], ~(UINT64_C(1) << pid % 64));
+    shut(fd);
+    if (watch.news < 0)
+        leave_in_peace(pid);
+    else
+        forget(pid);
     announce(pid, death);
 }
 
@@ -192,7 +247,7 @@ static int listen_to_kernel(void)
     if (bind(news, (struct sockaddr *)&address, sizeof address) == 0 && send(news, order, sizeof order, 0) >= 0 &&
         poll(&p, 1, SCAN_MS) == 1 && read_event(news, &event))
         return news;
-    close(news);
+    shut(news);
     return -1;
 }
 
@@ -203,8 +258,14 @@ static void hear(int news)
         event.event_data.exit.process_pid != event.event_data.exit.process_tgid)
         return;
     int status = (int)event.event_data.exit.exit_code;
-    announce(event.event_data.exit.process_tgid,
-             (struct _sysmsg_death){(int16_t)(WIFSIGNALED(status) ? WTERMSIG(status) : 0), status});
+    pid_t pid = event.event_data.exit.process_tgid;
+    /* Its first thread has left; nearly always that was all. If others go on, their end is awaited; they tell no status. */
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    if (end.fd >= 0 && poll(&end, 1, LAST_THREAD_MS) == 0 && wait_for_end(pid, end.fd))
+        return;
+    if (end.fd >= 0)
+        shut(end.fd);
+    announce(pid, (struct _sysmsg_death){(int16_t)(WIFSIGNALED(status) ? WTERMSIG(status) : 0), status});
 }
 
 #define BELL UINT64_C(0) /* what an event is about: these, or descriptor and pid */
@@ -220,7 +281,7 @@ static int add(int fd, uint64_t what)
 static int begin(void)
 {
     unsigned bell = (unsigned)watch.bell;
-    if (unshare(CLONE_FILES) != 0 || (bell > 0 && close_range(0, bell - 1, 0) != 0) || close_range(bell + 1, ~0u, 0) != 0)
+    if (unshare(CLONE_FILES) != 0 || (bell > 0 && syscall(SYS_close_range, 0, bell - 1, 0) != 0) || syscall(SYS_close_range, bell + 1, ~0u, 0) != 0)
         return -errno;
     watch.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (watch.epoll < 0 || add(watch.bell, BELL) != 0)
@@ -270,7 +331,8 @@ static void after_fork_in_child(void)
     if (!is_watching())
         return;
     atomic_store(&inform_owner, 0);
-    close(watch.bell);
+    shut(watch.bell);
+    zombies_count = 0;
     pthread_mutex_init(&lock, NULL); /* its holder may have been another thread */
     memset(announced, 0, sizeof announced);
 }
@@ -281,7 +343,7 @@ static void release_watch(void)
 {
     atomic_store(&inform_owner, 0);
     sem_destroy(&watch.begun);
-    close(watch.bell);
+    shut(watch.bell);
     free(watch.known);
 }
 
@@ -307,9 +369,14 @@ int inform_begin(void)
     if (is_watching())
         return 0;
     pthread_once(&once, prepare);
-    watch.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watch.bell < 0)
+    int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bell < 0)
         return -errno;
+    watch.bell = fcntl(bell, F_DUPFD_CLOEXEC, 60); /* out of the program's way; close.c keeps it */
+    int error = errno;
+    shut(bell);
+    if (watch.bell < 0)
+        return -error;
     watch.known = calloc(PIDS / 64, sizeof *watch.known);
     sem_init(&watch.begun, 0, 0);
     atomic_store(&inform_owner, getpid());
@@ -328,6 +395,8 @@ void inform_end(void)
     pthread_join(watch.thread, NULL);
     release_watch();
 }
+
+int inform_descriptor(void) { return is_watching() ? watch.bell : -1; }
 
 void inform_look_at(pid_t pid)
 {

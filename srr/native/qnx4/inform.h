@@ -12,6 +12,9 @@ extern atomic_int inform_owner; /* pid of the process that is informed, 0: it is
 int inform_begin(void);
 void inform_end(void);
 
+/* The descriptor that it needs in the program's table, or -1. */
+int inform_descriptor(void);
+
 /* We have received from that process: its death is to be told, even if it comes at once. */
 void inform_look_at(pid_t pid);
 static inline void inform_met(pid_t pid)

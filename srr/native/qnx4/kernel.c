@@ -52,7 +52,8 @@ static pid_t received(int r, const struct srr_message *message)
 {
     if (r < 0)
         return answer(r);
-    inform_met(message->pid);
+    if (message->kind == SRR_KIND_MESSAGE)
+        inform_met(message->pid);
     return message->tid;
 }
 

@@ -91,7 +91,7 @@ static void run(int signo, const struct sigaction *action, siginfo_t *info, void
 static void wrapper(int signo, siginfo_t *info, void *context)
 {
     struct wish *wish = &wishes[signo];
-    if (is_fault(signo))
+    if (is_fault(signo) && info->si_code > 0) /* not one that somebody has sent */
         srr_fault_arrived();
     if (srr_signal_arrived(signo, info, context))
         return;
