@@ -44,7 +44,10 @@ class Ended:
 
 
 def run(program: Path, names: Path, *through: str) -> Ended:
-    """``through``: a command that starts it. Its output goes to a file, which no child that is left over can hold open. Nobody of its group outlives it."""
+    """``through``: a command that starts it.
+
+    Its output goes to a file, which no child that is left over can hold open. Nobody of its group outlives it.
+    """
     with tempfile.TemporaryFile() as output:
         started = subprocess.Popen(
             [*through, program],
