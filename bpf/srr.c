@@ -2,7 +2,7 @@
  * srr.c - what the tracer runs in the kernel. Compiled by BCC on the user's machine; see README.md.
  *
  * Which parts there are is decided by srr/trace/programs.py, with -D: WANT_TRANSACTIONS, WANT_TOTALS, WANT_CHANGES, WANT_FRAMES,
- * WANT_IMPOSED, WANT_EXITS, WANT_SYSCALLS; and what is left out in the kernel already: CHOSEN (only processes in map
+ * WANT_BY_TYPE, WANT_IMPOSED, WANT_EXITS, WANT_SYSCALLS; and what is left out in the kernel already: CHOSEN (only processes in map
  * `chosen`), MIN_LATENCY_NS, FAILED_ONLY. PEEK: bytes of the message that follow a transaction.
  */
 #include <uapi/linux/ptrace.h>
@@ -83,7 +83,7 @@ BPF_RINGBUF_OUTPUT(transactions, RING_PAGES);
 struct totals_key {
     s32 client; /* as the kernel counts */
     s32 server; /* as the client counts */
-    u32 type;   /* the message's first two bytes, 0x10000: it is shorter */
+    u32 type;   /* WANT_BY_TYPE: the message's first two bytes; 0x10000: it is shorter, or nobody asked */
     u32 reserved;
 };
 struct totals {
@@ -91,12 +91,12 @@ struct totals {
     u64 queue_ns, service_ns, transfer_ns, wakeup_ns, total_ns;
     u64 untimed; /* among count: without queue, service and wake-up time */
     u64 lanes[8]; /* messages by enum srr_lane */
-    u32 queue[BUCKETS], service[BUCKETS], transfer[BUCKETS], wakeup[BUCKETS], total[BUCKETS];
+    u64 queue[BUCKETS], service[BUCKETS], transfer[BUCKETS], wakeup[BUCKETS], total[BUCKETS];
 };
 BPF_F_TABLE("hash", struct totals_key, struct totals, totals, 4096, BPF_F_NO_PREALLOC);
 BPF_ARRAY(zero_totals, struct totals, 1);
 
-static __always_inline void add(u64 *sum, u32 *buckets, u64 ns)
+static __always_inline void add(u64 *sum, u64 *buckets, u64 ns)
 {
     u32 e, b = 0;
     if (ns >= 64) {
@@ -113,8 +113,10 @@ static __always_inline void add_totals(struct srr_done *done, s32 client, u64 he
 {
     struct totals_key key = {.client = client, .server = done->server, .type = 0x10000};
     int first = 0;
+#ifdef WANT_BY_TYPE
     if (done->message_part >= 2)
         key.type = head & 0xffff;
+#endif
     struct totals *t = totals.lookup(&key);
     if (!t) {
         struct totals *zero = zero_totals.lookup(&first);
@@ -169,10 +171,12 @@ int on_done(struct pt_regs *ctx)
     if (done.status == 0)
         goto left_out;
 #endif
+#if defined WANT_TRANSACTIONS || defined WANT_BY_TYPE
     if (done.message_part >= 8)
         bpf_probe_read_user(&head, 8, (void *)done.message);
     else if (done.message_part >= 2)
         bpf_probe_read_user(&head, 2, (void *)done.message);
+#endif
 #ifdef WANT_TOTALS
     add_totals(&done, who >> 32, head);
 #endif
@@ -249,11 +253,15 @@ static __always_inline void begin_service(u64 id, s32 client)
     u64 who = current_thread(), now = bpf_ktime_get_ns();
     u32 tid = bpf_get_current_pid_tgid(); /* as sched_switch counts */
     struct service *before = services.lookup(&tid);
-    if (before)
+    if (before) {
+        u64 left = before->id;
         charge(before, now, 0);
+        serving_thread.delete(&left); /* its end tells nothing any more */
+    }
     struct service s = {.id = id, .since_ns = now, .server = who >> 32, .client = client};
     if (services.update(&tid, &s) != 0 || serving_thread.update(&id, &tid) != 0)
         count(LOST_IMPOSED);
+    charge(&s, now, 1);
 }
 
 static __always_inline void end_service(u64 id)
@@ -266,8 +274,21 @@ static __always_inline void end_service(u64 id)
     struct service *s = services.lookup(&thread);
     if (!s || s->id != id)
         return;
-    charge(s, bpf_ktime_get_ns(), 1);
+    charge(s, bpf_ktime_get_ns(), 0);
     services.delete(&thread);
+}
+
+/* A thread ends without having replied: another one may get its number. */
+static __always_inline void forget_service(void)
+{
+    u32 tid = bpf_get_current_pid_tgid();
+    struct service *s = services.lookup(&tid);
+    if (!s)
+        return;
+    u64 id = s->id;
+    charge(s, bpf_ktime_get_ns(), 0);
+    serving_thread.delete(&id);
+    services.delete(&tid);
 }
 
 TRACEPOINT_PROBE(sched, sched_switch)
@@ -336,10 +357,15 @@ int on_change(struct pt_regs *ctx)
     return 0;
 }
 
-#if defined WANT_CHANGES && defined WANT_EXITS
+#if defined WANT_IMPOSED || (defined WANT_CHANGES && defined WANT_EXITS)
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
+#ifdef WANT_IMPOSED
+    forget_service();
+#endif
+#if defined WANT_CHANGES && defined WANT_EXITS
     tell_change(SRR_ON_EXIT, 0, 0, 0, 0, 0, 0);
+#endif
     return 0;
 }
 #endif

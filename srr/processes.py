@@ -97,6 +97,60 @@ def survey(report: Callable[[Failure], None] | None = None, *, everybody: bool =
     return [_with_holders(process, holders) for process in found]
 
 
+class Survey:
+    """``survey`` for who looks again and again: what does not change is not read again.
+
+    A process without rows is looked at again every half second, one that is younger than some seconds every time.
+    Names and programs are as old as a second at most.
+    """
+
+    _NAMES_S, _RETRY_S, _YOUNG_S = 1.0, 0.5, 5.0
+
+    def __init__(self, *, everybody: bool = False) -> None:
+        self._everybody = everybody
+        self._programs: dict[int, str] = {}
+        #: Processes without rows: when they were seen first, and looked at last.
+        self._without: dict[int, tuple[float, float]] = {}
+        self._names: dict[int, list[str]] = {}
+        self._names_read = -1e9
+
+    def look(self) -> list[Process]:
+        """Every process that has rows, now."""
+        now = time.monotonic()
+        if now - self._names_read >= self._NAMES_S:
+            self._names, self._names_read = _held(0, lambda failure: None), now
+            self._programs.clear()
+        there = list(pids(everybody=self._everybody))
+        for gone in self._without.keys() - set(there):
+            del self._without[gone]
+        for gone in self._programs.keys() - set(there):
+            del self._programs[gone]
+        found = []
+        for pid in there:
+            first, last = self._without.get(pid, (now, -1e9))
+            if now - last < self._RETRY_S and now - first > self._YOUNG_S:
+                continue
+            try:
+                process = _process(pid, "", tuple(self._names.get(pid, ())))
+                if pid not in self._programs:
+                    self._programs[pid] = program(pid)
+                found.append(replace(process, program=self._programs[pid]))
+                self._without.pop(pid, None)
+            except OSError:
+                self._programs.pop(pid, None)  # it has ended or execed
+                self._without[pid] = first, now
+        holders = {process.pid: process.taken for process in found}
+        return [_with_holders(process, holders) for process in found]
+
+
+def peek(pid: int, tid: int, size: int) -> bytes:
+    """The beginning of the message that a thread is SEND- or REPLY-blocked with: at most ``size`` bytes (and 64 KiB).
+
+    ServerDied: it is not blocked any more. Refused, or EFAULT: its memory can not be read. Others as ``look``.
+    """
+    return _native.peek(pid, tid, size)
+
+
 def _with_holders(process: Process, holders: Mapping[int, Mapping[int, int]]) -> Process:
     if not any(thread.state in (Blocked.REPLY, Blocked.SIGNAL) for thread in process.blocked):
         return process

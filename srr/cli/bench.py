@@ -78,7 +78,7 @@ def bench(quick: bool, rounds: int | None, calls: int | None, sizes: list[int], 
     _say_where(where, placements, skipped, rounds, calls, err=only_json)
     steps = rounds * (len(placements) * len(transports) + 2 * len(sized)) + contacts
     try:
-        with _progress(steps) as step, run.clients(transports) as clients:
+        with progress(steps) as step, run.clients(transports) as clients:
             small = run.interleaved(clients, [(placement, run.SMALL) for placement in placements], rounds, calls, step)
             large = run.interleaved([clients[0], clients[2]], sized, rounds, calls, step)
             contact = run.first_contacts(contacts, step)
@@ -107,7 +107,7 @@ def bench(quick: bool, rounds: int | None, calls: int | None, sizes: list[int], 
 
 
 @contextmanager
-def _progress(steps: int) -> Iterator[Callable[[], None]]:
+def progress(steps: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr for whoever watches; nothing in a pipe or a log."""
     from rich.console import Console
     from rich.progress import Progress

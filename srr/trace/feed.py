@@ -6,7 +6,7 @@ import os
 import select
 import time
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from srr import processes
 from srr.processes import Process
@@ -50,6 +50,8 @@ class Source(Protocol):
 
     #: A recording is looked at as fast as it can be read, and ends.
     is_live: bool
+    #: Of its times.
+    clock: Clock
 
     def feed(self, wants: Wants, *, transfers: bool = False) -> AbstractContextManager[Feed]:
         """CannotTrace: no probe may be read here."""
@@ -64,6 +66,14 @@ class Source(Protocol):
         """Let so much time pass. False: the recording has ended, or the user wants an end (Ctrl-C)."""
 
 
+@runtime_checkable
+class Past(Protocol):
+    """What a recording knows beside."""
+
+    def named(self, name: str) -> set[int]:
+        """The processes that held it at any time."""
+
+
 class Live:
     """This machine, now."""
 
@@ -71,6 +81,8 @@ class Live:
 
     def __init__(self) -> None:
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.clock = Clock()
+        self._survey = processes.Survey(everybody=os.geteuid() == 0)
 
     def __del__(self) -> None:
         os.close(self._stop)
@@ -84,7 +96,7 @@ class Live:
 
     def survey(self) -> list[Process]:
         """Root sees everybody's processes."""
-        return processes.survey(everybody=os.geteuid() == 0)
+        return self._survey.look()
 
     def now_ns(self) -> int:
         return time.monotonic_ns()

@@ -43,6 +43,8 @@ class Wants:
 
     transactions: bool = False
     totals: bool = False
+    #: Totals by the message's first two bytes, too: there may be as many as there is room in the map.
+    by_type: bool = False
     changes: bool = False
     frames: bool = False
     imposed: bool = False
@@ -58,7 +60,17 @@ class Wants:
     def defines(self) -> list[str]:
         flags = [
             f"-DWANT_{name.upper()}"
-            for name in ("transactions", "totals", "changes", "frames", "imposed", "exits", "syscalls", "cost")
+            for name in (
+                "transactions",
+                "totals",
+                "by_type",
+                "changes",
+                "frames",
+                "imposed",
+                "exits",
+                "syscalls",
+                "cost",
+            )
             if getattr(self, name)
         ]
         if self.chosen:
@@ -91,10 +103,10 @@ class Programs:
     def _load(self, bcc: ModuleType, name: str) -> Any:
         if self.by_multi:
             try:
-                return self._bpf.load_func(name, bcc.BPF.KPROBE, attach_type=attach.UPROBE_MULTI)
+                return self._bpf.load_func(name.encode(), bcc.BPF.KPROBE, attach_type=attach.UPROBE_MULTI)
             except Exception:
                 self.by_multi = False  # before Linux 6.6
-        return self._bpf.load_func(name, bcc.BPF.KPROBE)
+        return self._bpf.load_func(name.encode(), bcc.BPF.KPROBE)
 
     def load_plainly(self) -> None:
         """For the perf events of older kernels: the same functions again."""
@@ -102,7 +114,7 @@ class Programs:
         self.by_multi = False
         for name in self._functions:
             self._bpf.funcs.pop(name.encode(), None)
-            self._functions[name] = self._bpf.load_func(name, bcc.BPF.KPROBE)
+            self._functions[name] = self._bpf.load_func(name.encode(), bcc.BPF.KPROBE)
 
     def program(self, name: str) -> int:
         """Its descriptor."""
@@ -110,7 +122,7 @@ class Programs:
 
     def map(self, name: str) -> Any:
         """A map, as BCC's table."""
-        return self._bpf[name]
+        return self._bpf[name.encode()]
 
     def symbol(self, address: int, pid: int) -> str:
         """`function+0x1c [file]`, as far as the process's files tell."""
@@ -225,7 +237,7 @@ def _compile(bcc: ModuleType, wants: Wants) -> Any:
     for tree, shown in _header_trees():
         try:
             with _headers(tree), _diagnostics() as said:
-                return bcc.BPF(text=source, cflags=flags)
+                return bcc.BPF(text=source.encode(), cflags=flags)
         except Exception as error:
             first = next((line for line in said() if "error" in line.lower()), str(error))
             failures.append(f"with {shown}: {first.strip()}")

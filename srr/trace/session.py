@@ -138,7 +138,8 @@ class Session:
 
     def detach(self) -> None:
         """No new events; those that are there can still be read."""
-        for link in self._links:
+        # Changes first: a transaction of which only changes were told would look as if it had not ended.
+        for link in reversed(self._links):
             os.close(link)
         self._links.clear()
 
@@ -192,6 +193,16 @@ class Session:
     def totals(self) -> list[Totals]:
         """What has been added up so far, by client, server and type of message."""
         return read_totals(self._programs.map("totals"))
+
+    def clients(self) -> set[int]:
+        """Whose totals are in the map. Much faster than reading them."""
+        return {key.client for key in self._programs.map("totals").keys()}
+
+    def forget(self, clients: set[int]) -> None:
+        """Take these clients' totals out of the map, to make room; who wants them has read them."""
+        table = self._programs.map("totals")
+        for key in [key for key in table.keys() if key.client in clients]:
+            del table[key]
 
     def imposed(self) -> list[Imposed]:
         """CPU time of servers by the client that they worked for."""

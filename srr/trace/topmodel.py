@@ -300,10 +300,9 @@ class _Window:
     def add(self, now_ns: int, totals: Sequence[Totals], seconds: float) -> dict[Ends, Pair]:
         new: dict[Ends, _Sums] = {}
         rates: dict[Ends, list[int]] = {}
-        for t in totals:
-            key, ends = (t.client, t.server, t.type), (t.client, t.server)
-            before = self._before.get(key)
-            self._before[key] = t
+        past, self._before = self._before, {(t.client, t.server, t.type): t for t in totals}
+        for key, t in self._before.items():
+            ends, before = (t.client, t.server), past.get(key)
             if self._is_first or (before is not None and before.count == t.count):
                 continue  # what was there before we came is nobody's rate
             more = t if before is None or before.count > t.count else t - before

@@ -131,7 +131,7 @@ def read_totals(table: Any) -> list[Totals]:
     for key, leaf in table.items():
         data = bytes(memoryview(ctypes.string_at(ctypes.addressof(leaf), ctypes.sizeof(leaf))))
         sums = _SUMS.unpack_from(data)
-        buckets = struct.unpack_from(f"<{len(STEPS) * BUCKETS}I", data, _SUMS.size)
+        buckets = struct.unpack_from(f"<{len(STEPS) * BUCKETS}Q", data, _SUMS.size)
         found.append(
             Totals(
                 client=key.client,

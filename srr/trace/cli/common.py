@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ import click
 
 from srr import names
 from srr.errors import Failure
-from srr.trace.feed import Feed, Live, Source
+from srr.trace.feed import Feed, Live, Past, Source
 from srr.trace.programs import CannotTrace, Wants
 from srr.trace.session import Losses
 
@@ -135,6 +136,14 @@ def chosen_pids(pids: tuple[int, ...], held: tuple[str, ...]) -> set[int] | None
     if not pids and not held:
         return None
     chosen = set(pids)
+    past = source()
+    if isinstance(past, Past):
+        for name in held:
+            holders = past.named(name)
+            if not holders:
+                raise click.ClickException(f"--name {name}: nobody held it while this was recorded")
+            chosen |= holders
+        return chosen
     for name in held:
         try:
             chosen.add(names.locate(name, timeout=0))
@@ -150,7 +159,7 @@ def feed(
     """A feed of the current source. Failing to listen is one line and exit 1; Ctrl-C ends the view in good order."""
     try:
         with (
-            _ending_in_good_order(source()),
+            ending_in_good_order(source()),
             source().feed(replace(wants, chosen=chosen is not None), transfers=transfers) as opened,
         ):
             if chosen is not None:
@@ -170,8 +179,36 @@ def feed(
         click.get_current_context().exit(LOST)
 
 
+def refuse_nobody(given: Source, pids: tuple[int, ...], held: tuple[str, ...]) -> None:
+    """For views of the waiting table. Whoever asks for one that is not there has made a mistake, and silence would look
+    like peace. In a recording it may come later."""
+    if not given.is_live:
+        return
+    for pid in pids:
+        if not os.path.exists(f"/proc/{pid}"):
+            raise click.ClickException(f"-p {pid}: there is no such process")
+    here = {name for process in (given.survey() if held else ()) for name in process.names}
+    for name in held:
+        if name not in here:
+            raise click.ClickException(f"--name {name}: no process holds this name; `srr names` shows which are held")
+
+
 @contextmanager
-def _ending_in_good_order(given: Source) -> Iterator[None]:
+def looking() -> Iterator[Source]:
+    """The current source, for views that read the waiting table only. Ctrl-C ends the view in good order."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may be in letters that a Latin-1 terminal has not
+    with ending_in_good_order(source()):
+        try:
+            yield source()
+        except KeyboardInterrupt:
+            pass
+        except BrokenPipeError:
+            sys.stderr.close()  # as above
+
+
+@contextmanager
+def ending_in_good_order(given: Source) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM ends `pace`: the view shows the rest, with what was lost. The second is an end."""
     if not isinstance(given, Live) or threading.current_thread() is not threading.main_thread():
         yield

@@ -56,7 +56,7 @@ def events(
     \b
     CLIENT, SERVER  pids
     SENT, REPLY     bytes of the message and of the reply
-    LANE            how the message travelled: inline, direct; none: it is empty
+    LANE            how the message travelled: inline, direct; -: it is empty
     QUEUE           how long it was SEND-blocked (nobody received)
     SERV            how long it was REPLY-blocked (the server worked)
     WAKE            from the server's Reply until the client went on

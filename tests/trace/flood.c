@@ -1,0 +1,58 @@
+/*
+ * flood.c - fires the probe `done` as fast as it can: flood PROCESSES EVENTS, so many in each. A transaction's id counts up.
+ * Waits for the end of its standard input first. Prints how many it fired, and in how many nanoseconds.
+ *
+ * Linked statically, where the core's probes, hidden in its libraries, can be called.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <srr.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../bpf/event.h"
+#include "../../srr/native/core/probes.h"
+
+static long long now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void fire(unsigned count)
+{
+    struct srr_done done = {.client = getpid(), .client_thread = getpid(), .server = 1, .legs = 1};
+    for (unsigned i = 1; i <= count; i++) {
+        done.id = i;
+        done.began_ns = done.ended_ns = 1000 + i;
+        PROBE(done, &done, sizeof done, done.id, done.server, 0, 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct srr_message none;
+    srr_creceive(0, 0, 0, &none); /* from now on it has rows: a tracer looks at what it is made of */
+    if (argc < 3)
+        return 2;
+    int processes = atoi(argv[1]), status;
+    unsigned events = (unsigned)atol(argv[2]);
+    printf("ready\n");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    if (srr_done_semaphore == 0)
+        return 3; /* nobody listens */
+    long long begun = now();
+    for (int i = 0; i < processes; i++)
+        if (fork() == 0) {
+            fire(events);
+            _exit(0);
+        }
+    while (wait(&status) > 0)
+        ;
+    printf("%llu %lld\n", (unsigned long long)processes * events, now() - begun);
+    return 0;
+}
