@@ -100,16 +100,17 @@ def survey(report: Callable[[Failure], None] | None = None, *, everybody: bool =
 class Survey:
     """``survey`` for who looks again and again: what does not change is not read again.
 
-    A process without rows is looked at again every half second, one that is younger than some seconds every time.
+    A process without rows is looked at again every half second, one that is younger than some seconds every time, one
+    that is not ours to look at or a thread of the kernel's every five seconds.
     Names and programs are as old as a second at most.
     """
 
-    _NAMES_S, _RETRY_S, _YOUNG_S = 1.0, 0.5, 5.0
+    _NAMES_S, _RETRY_S, _HOPELESS_S, _YOUNG_S = 1.0, 0.5, 5.0, 5.0
 
     def __init__(self, *, everybody: bool = False) -> None:
         self._everybody = everybody
         self._programs: dict[int, str] = {}
-        #: Processes without rows: when they were seen first, and looked at last.
+        #: Processes without rows: when they were seen first, and when they are to be looked at again.
         self._without: dict[int, tuple[float, float]] = {}
         self._names: dict[int, list[str]] = {}
         self._names_read = -1e9
@@ -127,8 +128,8 @@ class Survey:
             del self._programs[gone]
         found = []
         for pid in there:
-            first, last = self._without.get(pid, (now, -1e9))
-            if now - last < self._RETRY_S and now - first > self._YOUNG_S:
+            first, again = self._without.get(pid, (now, now))
+            if now < again:
                 continue
             try:
                 process = _process(pid, "", tuple(self._names.get(pid, ())))
@@ -136,11 +137,22 @@ class Survey:
                     self._programs[pid] = program(pid)
                 found.append(replace(process, program=self._programs[pid]))
                 self._without.pop(pid, None)
-            except OSError:
+            except OSError as failure:
                 self._programs.pop(pid, None)  # it has ended or execed
-                self._without[pid] = first, now
+                hopeless = isinstance(failure, PermissionError) or not _has_command_line(pid)
+                wait = self._HOPELESS_S if hopeless else self._RETRY_S if now - first > self._YOUNG_S else 0.0
+                self._without[pid] = first, now + wait
         holders = {process.pid: process.taken for process in found}
         return [_with_holders(process, holders) for process in found]
+
+
+def _has_command_line(pid: int) -> bool:
+    """A thread of the kernel's, and a zombie, have none."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
 
 
 def peek(pid: int, tid: int, size: int) -> bytes:

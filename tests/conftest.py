@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # drive, wire: also under --impo
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guarantee(letter): shows this guarantee of the library (tests/README.md)")
     config.addinivalue_line("markers", "may_heal: the periodic look is allowed to find something")
-    # A shell that starts us in the background lets SIGINT be ignored, nohup SIGHUP, and what we start would inherit that.
+    # A shell in the background lets SIGINT be ignored, nohup SIGHUP, and what we start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -65,13 +65,15 @@ def drawn(data: bytes | Path) -> Drawn:
     trace.ParseFromString(data if isinstance(data, bytes) else data.read_bytes())
     found = Drawn(packets=len(trace.packet))
     names: dict[int, str] = {}
+    keys: dict[int, str] = {}
     open_slices: dict[int, list[Slice]] = defaultdict(list)
     last: dict[int, int] = defaultdict(int)
     for packet in trace.packet:
         if packet.sequence_flags & 1:
             names.clear()
-        for entry in packet.interned_data.event_names:
-            names[entry.iid] = entry.name
+            keys.clear()
+        names |= {entry.iid: entry.name for entry in packet.interned_data.event_names}
+        keys |= {entry.iid: entry.name for entry in packet.interned_data.debug_annotation_names}
         if packet.HasField("track_descriptor"):
             descriptor = packet.track_descriptor
             assert not descriptor.parent_uuid or descriptor.parent_uuid in found.tracks
@@ -92,7 +94,9 @@ def drawn(data: bytes | Path) -> Drawn:
         else:
             ended = open_slices[track].pop()
             ended.end = packet.timestamp
-            ended.notes = {note.name: note.string_value or note.uint_value for note in event.debug_annotations}
+            ended.notes = {
+                keys[note.name_iid]: note.string_value or note.uint_value for note in event.debug_annotations
+            }
     return found
 
 

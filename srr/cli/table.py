@@ -12,6 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from srr.shown import printable, span
+
+__all__ = ["layout", "printable", "show", "show_json", "span"]
+
 #: Wide enough that nothing is folded or cut when nobody looks at it on a screen.
 _UNBOUNDED = 10_000
 
@@ -52,26 +56,6 @@ def show(table: Table) -> None:
 def show_json(value: Any) -> None:
     """Print it for programs."""
     click.echo(json.dumps(value, indent=2))
-
-
-def printable(text: str) -> str:
-    """Names and programs are other people's bytes: nothing in them may steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
-def span(seconds: float) -> str:
-    """A time in at most 7 characters: `12 us`, `345 ms`, `6.7 s`, `8m09s`, `1h02m`, `3d04h`."""
-    for limit, factor, unit in ((1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
-        if seconds < limit:
-            return f"{seconds * factor:.0f} {unit}"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d{hours:02}h"
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
 _STYLES = {

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from srr.cli.table import printable
 from srr.errors import Failure
+from srr.shown import printable
 from srr.state import Blocked
 from srr.trace import render
 from srr.trace.deadlock import Deadlock

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from srr.processes import Process
+from srr.processes import Process, program
 
 _MOST = 16_384
 
 
 class Labels:
-    """Remembers the processes of each survey; those that have ended keep what they were called."""
+    """Remembers the processes of each survey; those that have ended keep what they were called.
 
-    def __init__(self) -> None:
+    ``is_live``: who is not in the survey (another version of srr, say) is asked for its program.
+    """
+
+    def __init__(self, is_live: bool) -> None:
+        self._is_live = is_live
         self._known: dict[int, str] = {}
 
     def learn(self, processes: Iterable[Process]) -> None:
@@ -29,4 +33,7 @@ class Labels:
 
     def of(self, pid: int) -> str:
         """The first name that it holds, else its program; "" if it was never seen."""
-        return self._known.get(pid, "")
+        known = self._known.get(pid, "")
+        if not known and self._is_live and pid > 0 and (known := program(pid)):
+            self._known[pid] = known
+        return known

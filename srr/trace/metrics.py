@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from srr.cli.table import printable
 from srr.processes import Process
+from srr.shown import printable
 from srr.state import Blocked
 from srr.trace.session import Session
 from srr.trace.totals import BUCKETS, STEPS, Histogram, Totals, bucket_bounds

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srr.cli.table import printable
+from srr.shown import printable
 
 try:
     from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (  # type: ignore[import-untyped]
@@ -37,6 +37,8 @@ class Packets:
     """Builds packets; ``take`` gives what has been built since."""
 
     def __init__(self) -> None:
+        #: Numbers of the notes' keys, of which there are few.
+        self._keys: dict[str, int] = {}
         self._trace = Trace()
         self._names: dict[str, int] = {}
         self._uuids = 0
@@ -48,10 +50,7 @@ class Packets:
 
     def begin_file(self, now_ns: int, wall_ns: int, boot_ns: int) -> None:
         """The clocks: all times are CLOCK_MONOTONIC, and this is how the others stood then."""
-        packet = self._trace.packet.add()
-        packet.trusted_packet_sequence_id = _SEQUENCE
-        packet.sequence_flags = _CLEARED
-        packet.trace_packet_defaults.timestamp_clock_id = _MONOTONIC
+        packet = self._begin_names()
         packet.clock_snapshot.primary_trace_clock = _MONOTONIC
         for number, value in ((_MONOTONIC, now_ns), (_REALTIME, wall_ns), (_BOOTTIME, boot_ns)):
             packet.clock_snapshot.clocks.append(ClockSnapshot.Clock(clock_id=number, timestamp=value))
@@ -106,18 +105,21 @@ class Packets:
 
     def end(self, track: int, when_ns: int, notes: dict[str, int | str] | None = None) -> None:
         """The innermost slice ends. ``notes`` are shown with it."""
+        if notes:
+            self._intern_keys(notes)
         event = self._event(_END, track, when_ns, None)
         if notes:
             self._note(event, notes)
 
     def instant(self, track: int, when_ns: int, name: str, notes: dict[str, int | str] | None = None) -> None:
+        if notes:
+            self._intern_keys(notes)
         event = self._event(_INSTANT, track, when_ns, name)
         if notes:
             self._note(event, notes)
 
     def _event(self, kind: Any, track: int, when_ns: int, name: str | None) -> TrackEvent:
-        if name is not None and name not in self._names:
-            self._intern(name)
+        number = 0 if name is None else self._names.get(name) or self._intern(name)
         packet = self._trace.packet.add()
         packet.timestamp = when_ns
         packet.trusted_packet_sequence_id = _SEQUENCE
@@ -125,31 +127,55 @@ class Packets:
         event = packet.track_event
         event.type = kind
         event.track_uuid = track
-        if name is not None:
-            event.name_iid = self._names[name]
+        if number:
+            event.name_iid = number
         return event
 
     def _note(self, event: TrackEvent, notes: dict[str, int | str]) -> None:
         for key, value in notes.items():
             note = event.debug_annotations.add()
-            note.name = key
+            note.name_iid = self._keys[key]
             if isinstance(value, str):
                 note.string_value = _text(value)
             else:
                 note.uint_value = value
 
-    def _intern(self, name: str) -> None:
+    def _intern(self, name: str) -> int:
+        """A name's number, from now on."""
+        if len(self._names) >= _NAMES_MAX:
+            self._begin_names()
+        number = self._names[name] = len(self._names) + 1
         packet = self._trace.packet.add()
         packet.trusted_packet_sequence_id = _SEQUENCE
         packet.sequence_flags = _NEEDED
-        if len(self._names) >= _NAMES_MAX:
-            self._names.clear()
-            packet.sequence_flags = _CLEARED
-            packet.trace_packet_defaults.timestamp_clock_id = _MONOTONIC
-        number = self._names[name] = len(self._names) + 1
         entry = packet.interned_data.event_names.add()
         entry.iid = number
         entry.name = _text(name)
+        return number
+
+    def _intern_keys(self, notes: dict[str, int | str]) -> None:
+        for key in notes:
+            if key not in self._keys:
+                number = self._keys[key] = len(self._keys) + 1
+                packet = self._trace.packet.add()
+                packet.trusted_packet_sequence_id = _SEQUENCE
+                packet.sequence_flags = _NEEDED
+                entry = packet.interned_data.debug_annotation_names.add()
+                entry.iid = number
+                entry.name = key
+
+    def _begin_names(self) -> TracePacket:
+        """The names' numbers are free again."""
+        self._names.clear()
+        packet = self._trace.packet.add()
+        packet.trusted_packet_sequence_id = _SEQUENCE
+        packet.sequence_flags = _CLEARED
+        packet.trace_packet_defaults.timestamp_clock_id = _MONOTONIC
+        for key, number in self._keys.items():
+            entry = packet.interned_data.debug_annotation_names.add()
+            entry.iid = number
+            entry.name = key
+        return packet
 
 
 def _text(name: str) -> str:

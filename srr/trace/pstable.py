@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srr.cli.table import printable
 from srr.processes import Process, Thread
+from srr.shown import printable
 from srr.state import Blocked
 from srr.trace import render
 from srr.trace.graph import Graph, Node

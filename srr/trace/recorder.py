@@ -6,6 +6,7 @@ written by one call, so that a recorder that is killed leaves whole pieces behin
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import time
@@ -93,13 +94,22 @@ class Writer:
         """By time."""
         for at in range(0, len(events), _PIECE):
             piece = events[at : at + _PIECE]
-            for event in piece:
-                self._tracks.apply(event)
-                self.transactions += isinstance(event, Transaction)
+            self._draw(piece)
             first, last = chunks.when_of(piece[0]), chunks.when_of(piece[-1])
             self._last_ns = max(self._last_ns, last)
             tracks = self._packets.take()
             self._write(chunks.encode(Kinds.EVENTS, first, last, chunks.pack_events(piece), len(tracks)) + tracks)
+
+    def _draw(self, piece: Sequence[Event]) -> None:
+        collecting = gc.isenabled()
+        gc.disable()  # packets by the ten thousand, none of which refers to another
+        try:
+            for event in piece:
+                self._tracks.apply(event)
+                self.transactions += isinstance(event, Transaction)
+        finally:
+            if collecting:
+                gc.enable()
 
     def survey(self, survey: Survey) -> None:
         self._tracks.correct(survey)

@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from srr.cli.table import printable, span
 from srr.processes import Process
+from srr.shown import printable, span
 from srr.state import Blocked
 from srr.trace.events import SCHEMA
 from srr.trace.graph import Cycle, Graph, Node, Wait

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from srr.processes import Process, Thread
 from srr.state import Blocked, Flag
@@ -27,8 +28,7 @@ class Survey:
     processes: tuple[Process, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """What a thread is blocked on, as srr.processes.Thread says it."""
 
     pid: int
@@ -216,13 +216,13 @@ class StateModel:
         """It will be sent on by its own thread, which tells so; until then it is as good as there."""
         before = self.waits.get(change.peer_thread)
         if before is not None and before.id == change.id:
-            after = replace(before, state=Blocked.SEND, on=change.extra, since_ns=change.time_ns, taken_by=0)
+            after = before._replace(state=Blocked.SEND, on=change.extra, since_ns=change.time_ns, taken_by=0)
             self._become(change.peer_thread, after, change.time_ns)
 
     def _signal(self, change: Change) -> None:
         before = self.waits.get(change.tid)
         if before is not None and before.id == change.id:
-            after = replace(before, state=Blocked.SIGNAL, since_ns=change.time_ns)
+            after = before._replace(state=Blocked.SIGNAL, since_ns=change.time_ns)
             self._become(change.tid, after, change.time_ns)
 
     def _wait(self, change: Change) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from srr.cli import table
-from srr.trace.cli.events import size, span
+from srr.shown import brief, printable, size, span
 from srr.trace.topmodel import Mark, Row
 from srr.trace.totals import Histogram
 
@@ -48,7 +47,7 @@ def age(ns: int | None) -> str:
     if ns is None:
         return "-"
     days = ns // (86400 * 10**9)
-    return table.span(ns / 1e9).replace(" ", "") if days < 100 else f"{days}d" if days < 10**5 else "ages"
+    return span(ns / 1e9).replace(" ", "") if days < 100 else f"{days}d" if days < 10**5 else "ages"
 
 
 def per_second(rate: float | None) -> str:
@@ -73,7 +72,7 @@ def quantile(histogram: Histogram | None, q: float) -> int | None:
 def who(row: Row) -> str:
     """Names first: forty processes called python tell nobody anything."""
     program = _what(row.program)
-    return table.printable(f"{','.join(row.names)} ({program})" if row.names else program)
+    return printable(f"{','.join(row.names)} ({program})" if row.names else program)
 
 
 def _what(program: str) -> str:
@@ -84,7 +83,7 @@ def _what(program: str) -> str:
 
 def blocked(row: Row) -> str:
     """`REPLY 4711 plc`, `RECEIVE`; `-`: it runs."""
-    return f"{_blocked_on(row)} {table.printable(_what(row.on_name))}".rstrip()
+    return f"{_blocked_on(row)} {printable(_what(row.on_name))}".rstrip()
 
 
 def _blocked_on(row: Row) -> str:
@@ -95,7 +94,7 @@ def _histogram(
     name: str, heading: str, rank: int, of: Callable[[Row], Histogram | None], q: float, least: int = 5
 ) -> Column:
     return Column(
-        name, heading, rank, lambda row: span(quantile(of(row), q)), lambda row: quantile(of(row), q), least, 6
+        name, heading, rank, lambda row: brief(quantile(of(row), q)), lambda row: quantile(of(row), q), least, 6
     )
 
 

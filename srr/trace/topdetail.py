@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from srr.cli.table import printable
 from srr.processes import Process
+from srr.shown import brief, printable, size
 from srr.state import Blocked
-from srr.trace.cli.events import size, span
 from srr.trace.topcolumns import age, cell_text, per_second, quantile
 from srr.trace.topmodel import Mark, Peer, Row, Snapshot
 from srr.trace.totals import BUCKETS, Histogram, bucket_bounds
@@ -112,7 +111,7 @@ def _peers(snapshot: Snapshot, row: Row, width: int) -> Iterator[Line]:
 def _peer(peer: Peer, room: int) -> str:
     pair = peer.pair
     steps = [] if pair is None else [pair.steps["queue"], pair.steps["service"]]
-    times = [span(quantile(step, q)) for step in steps for q in (0.5, 0.99)] or ["-"] * 4
+    times = [brief(quantile(step, q)) for step in steps for q in (0.5, 0.99)] or ["-"] * 4
     rates = ("-", "-") if pair is None else (per_second(pair.rate), size(round(pair.byte_rate)))
     who = cell_text(f"{peer.pid} {printable(peer.who)}", room)
     state = "-" if peer.state is None else str(peer.state)
@@ -132,9 +131,9 @@ def _steps(histograms: Mapping[str, Histogram], title: str, width: int) -> Itera
     yield Line(f"{title}, since probes are read: {count} (times in us, or as 1.2ms)", "head")
     yield Line(" " * 17 + " ".join(f"{heading:<{wide}}" for _, heading in _STEPS), "head")
     for name, q in (("p50", 0.5), ("p99", 0.99)):
-        texts = (span(quantile(histograms[step], q)) for step, _ in _STEPS)
+        texts = (brief(quantile(histograms[step], q)) for step, _ in _STEPS)
         yield Line(f"{name:>16} " + " ".join(f"{text:<{wide}}" for text in texts))
-    means = (span(round(h.mean_ns)) if h.count else "-" for h in (histograms[step] for step, _ in _STEPS))
+    means = (brief(round(h.mean_ns)) if h.count else "-" for h in (histograms[step] for step, _ in _STEPS))
     yield Line(f"{'mean':>16} " + " ".join(f"{text:<{wide}}" for text in means))
     octaves = {step: _octaves(histograms[step]) for step, _ in _STEPS}
     used = [n for n in range(BUCKETS // 4) if any(counts[n] for counts in octaves.values())]
@@ -144,7 +143,7 @@ def _steps(histograms: Mapping[str, Histogram], title: str, width: int) -> Itera
     for n in range(used[0], used[-1] + 1):
         low, high = bucket_bounds(4 * n)[0], bucket_bounds(4 * n + 3)[1]
         bars = (_bar(octaves[step][n], most[step], wide) for step, _ in _STEPS)
-        yield Line(f"{span(low):>6} to {span(high):>6} " + " ".join(bars))
+        yield Line(f"{brief(low):>6} to {brief(high):>6} " + " ".join(bars))
 
 
 def _octaves(histogram: Histogram) -> list[int]:

@@ -66,6 +66,7 @@ class Tracks:
         #: Threads whose Send, or RECEIVE-blocked slice, is drawn as it comes.
         self._streamed: set[int] = set()
         self._labels: dict[int, str] = {}
+        self._states: dict[tuple[Blocked, int], str] = {}
 
     def apply(self, event: Transaction | Change | Frames) -> None:
         self.model.apply(event)
@@ -86,6 +87,7 @@ class Tracks:
     def correct(self, survey: Survey) -> None:
         self.model.correct(survey)
         self._labels.clear()
+        self._states.clear()
         for process in survey.processes:
             self._process(process.pid)
         for wait in list(self.model.waits.values()):
@@ -213,6 +215,7 @@ class Tracks:
             self._processes.pop(change.pid, None)
             self._free.pop(change.pid, None)
             self._labels.pop(change.pid, None)
+            self._states.clear()
 
     # ---- what else happens
 
@@ -266,7 +269,12 @@ class Tracks:
         return label
 
     def _state(self, wait: Wait) -> str:
-        return f"{wait.state}-blocked on {self._label(wait.on)}" if wait.on else f"{wait.state}-blocked"
+        key = (wait.state, wait.on)
+        text = self._states.get(key)
+        if text is None:
+            on = f" on {self._label(wait.on)}" if wait.on else ""
+            text = self._states[key] = f"{wait.state}-blocked{on}"
+        return text
 
 
 def _flow(wait: Wait) -> int:

@@ -46,6 +46,7 @@ PYTHON_ARROWS = {
     "srr.errors": {"_native"},
     "srr.state": {"_native"},
     "srr.facts": {"_native"},
+    "srr.shown": set[str](),
     "srr.names": {"_native", "errors"},
     "srr.client": {"_native", "errors", "names", "state"},
     "srr.proxy": {"_native", "errors"},

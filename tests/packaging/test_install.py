@@ -54,6 +54,7 @@ def test_what_is_installed(libraries: Installed) -> None:
     described = {f"lib/pkgconfig/{name.removeprefix('lib')}.pc" for name in LIBRARIES}
     headers = {f"include/{path}" for path in below(NATIVE / "include")}
     manual = {f"share/man/man3/{path}" for path in below(ROOT / "docs" / "man")}
+    manual |= {f"share/man/man1/{path}" for path in below(ROOT / "docs" / "man1")}
     assert below(libraries.prefix) == shared | static | described | headers | manual
     for header in headers:
         assert (libraries.prefix / header).read_bytes() == (NATIVE / header).read_bytes()

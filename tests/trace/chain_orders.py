@@ -25,8 +25,8 @@ def pass_on(partner: Partner, to: int, count: int) -> int:
 
 @order
 def hold_and_ask(partner: Partner, to: int) -> list[int]:
-    """Receive one message, then another; ask ``to``; reply to the first, ask again, reply to the second; ask for nobody.
-    The clients."""
+    """Receive one message, then another; ask ``to``; reply to the first, ask again, reply to the second; ask for
+    nobody. The clients."""
     import srr
 
     port, connection = srr.Port(), srr.connect(to, 10)

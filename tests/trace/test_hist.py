@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from drive import Blocked, Company
+from drive import Blocked, Company, exchange
 from tracers import Trace
 from views import NOBODY, ask_all, of, pair_in_c
 
@@ -168,6 +168,7 @@ def test_an_interval_tells_what_is_new(company: Company, trace: Trace) -> None:
 @pytest.mark.usefixtures("needs_bpf")
 def test_steps_are_the_times_that_they_are_named_after(company: Company, trace: Trace) -> None:
     server, client = company.start(), company.start()
+    exchange(server, client)  # first contact comes before the queue
     listening = trace("hist", "--json", "-p", str(client.pid))
     began = time.monotonic_ns()
     sending = client.order("send", to=server.pid, message=b"hello")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drive import Blocked, Company
+from drive import Blocked, Company, exchange
 from tracers import Trace
 from views import NOBODY, ask_all, pair_in_c
 
@@ -304,10 +304,10 @@ def test_whose_work_a_send_is(company: Company, trace: Trace) -> None:
 @pytest.mark.usefixtures("needs_bpf")
 def test_lines_for_flame_graphs(company: Company, trace: Trace) -> None:
     server, client = company.start(), company.start()
+    exchange(server, client)
     listening = trace("stacks", "--queue", "--no-chains", "-p", str(client.pid))
     sending = client.order("send", to=server.pid, message=b"hello")
     client.until_blocked(Blocked.SEND)
-    server.until_asleep()
     server.do("receive")
     server.do("reply", data=b"olleh")
     assert sending.result() == b"olleh"

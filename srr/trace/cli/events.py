@@ -6,7 +6,7 @@ import json
 
 import click
 
-from srr.cli.table import printable
+from srr.shown import brief, printable, size
 from srr.trace.cli import common
 from srr.trace.events import Clock, Transaction, status_name
 from srr.trace.programs import Wants
@@ -100,34 +100,11 @@ def line(event: Transaction, clock: Clock, timestamp: bool = False) -> str:
     """At most 79 characters, but for the time of day and what was peeked at."""
     text = (
         f"{event.client:>7} {event.server:>7} {size(event.sent):>6} {size(event.replied):>6} {event.lane!s:<7}"
-        f"{span(event.queue_ns):>6} {span(event.service_ns):>6} {span(event.wakeup_ns):>6} {status_name(event.status)}"
+        f"{brief(event.queue_ns):>6} {brief(event.service_ns):>6} {brief(event.wakeup_ns):>6}"
+        f" {status_name(event.status)}"
     )
     if event.legs > 1:
         text += f" (relayed {event.legs - 1}x)"
     if event.peek is not None:
         text += "  " + printable(event.peek.decode("latin-1"))
     return (clock.text(event.ended_ns) + " " if timestamp else "") + text
-
-
-def span(ns: int | None) -> str:
-    """In at most 6 characters: `0.3`, `12.7`, `345` (us), `1.2ms`, `34ms`, `1.2s`, `123s`, `-`."""
-    if ns is None:
-        return "-"
-    if ns < 100_000:
-        return f"{ns / 1e3:.1f}"
-    if ns < 1_000_000:
-        return f"{ns / 1e3:.0f}"
-    value, unit = (ns / 1e6, "ms") if ns < 10**9 else (ns / 1e9, "s")
-    return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
-
-
-def size(nbytes: int) -> str:
-    """In at most 6 characters: `0`, `65536`, `123K`, `1.5M`, `2.0G`."""
-    if nbytes < 100_000:
-        return str(nbytes)
-    value = float(nbytes)
-    for unit in "KMGT":
-        value /= 1024
-        if value < 1000:
-            return f"{value:.1f}{unit}" if value < 10 else f"{value:.0f}{unit}"
-    return f"{value:.0f}T"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from srr.cli.table import printable
 from srr.processes import Process
+from srr.shown import printable
 from srr.trace import render
 from srr.trace.cli import common
 from srr.trace.deadlock import Watch

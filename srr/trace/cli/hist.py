@@ -6,7 +6,7 @@ import json
 
 import click
 
-from srr.cli.table import printable
+from srr.shown import printable
 from srr.trace import latency
 from srr.trace.cli import common
 from srr.trace.events import SCHEMA
@@ -76,7 +76,8 @@ def hist(
     chosen = common.chosen_pids(pids, names_)
     steps = tuple(step for step in STEPS if step in (steps or _USUAL))
     wants = Wants(totals=True, by_type=by_type)
-    source, labels, sums = common.source(), Labels(), latency.Sums(by_type)
+    source = common.source()
+    labels, sums = Labels(source.is_live), latency.Sums(by_type)
     seen = 0
     with common.feed(wants, chosen, fail_on_loss=fail_on_loss) as feed:
         if not as_json:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from srr.cli.table import printable
+from srr.shown import printable
 from srr.trace import imposing
 from srr.trace.cli import common
 from srr.trace.events import SCHEMA
@@ -61,7 +61,8 @@ def imposed(
     """
     # Chosen here and not in the kernel: what others impose on the same server tells how much is left to itself.
     chosen = common.chosen_pids(pids, names_)
-    source, labels = common.source(), Labels()
+    source = common.source()
+    labels = Labels(source.is_live)
     shares = Shares(imposing.cpu_ns if source.is_live else lambda pid: None)
     with common.feed(Wants(imposed=True), fail_on_loss=fail_on_loss) as feed:
         if not as_json:

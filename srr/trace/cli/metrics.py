@@ -52,7 +52,7 @@ def metrics(
     process_*                 what this program itself uses
 
     The label is `server`: the name that it holds, else its program. All of the same name are one, so that a server that
-    is started again goes on with its series, and the number of series stays what it is: about 140 a server.
+    is started again goes on with its series, and the number of series stays what it is: about 150 a server.
     --by-client multiplies that by the clients, and --by-pid lets it grow with every start.
 
     There is no password: whoever reaches the port may read it. On this machine that is everybody.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srr.cli.table import printable
+from srr.shown import printable
 from srr.trace.cli import common
 from srr.trace.events import SCHEMA
 from srr.trace.programs import CannotTrace

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srr.cli.table import printable
+from srr.shown import printable, size
 from srr.trace.cli import common
-from srr.trace.cli.events import size
 from srr.trace.events import SCHEMA
 from srr.trace.programs import Wants
 

@@ -6,7 +6,7 @@ import re
 
 import click
 
-from srr.cli.table import printable
+from srr.shown import printable
 from srr.trace.cli import _COMMANDS, common
 
 #: Views that show one moment: without --at, the last one.

@@ -65,7 +65,8 @@ def stacks(
     # Chosen here and not in the kernel, which would leave out the frames of the chosen ones' partners.
     chosen = common.chosen_pids(pids, names_)
     wants = Wants(transactions=True, frames=True, changes=not no_chains, ring_bytes=ring)
-    source, labels = common.source(), Labels()
+    source = common.source()
+    labels = Labels(source.is_live)
 
     def called(pid: int) -> str:
         label = labels.of(pid)
