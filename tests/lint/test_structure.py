@@ -155,7 +155,7 @@ def test_package_arrows(path: Path) -> None:
         assert "_native" not in known, "only the modules that are the public interface talk to the extension"
         commands = {other for other in known if other.split(".")[0] == "cli"}
         if name.startswith("srr.trace.cli"):
-            commands -= {"cli.lazy", "cli.table"}
+            commands -= {"cli.bench", "cli.lazy", "cli.table"}
         assert name.startswith("srr.cli") or not commands
 
 

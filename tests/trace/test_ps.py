@@ -6,14 +6,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from drive import Blocked, Company, Partner
+from drive import Blocked, Company, Partner, until
 from statesim import SECOND, awaits_reply, process, receives, sends
 from tracers import Trace
 
+from srr import processes
 from srr.trace import graph, pstable
 from srr.trace.cli import main
 
@@ -175,3 +177,26 @@ def test_each_letter_is_in_the_help_and_shows_something() -> None:
 def test_times_from_the_future_and_absurd_numbers_do_no_harm() -> None:
     odd = process(1 << 30, sends(5, on=-4, since=1e9), awaits_reply(6, on=1 << 31, by=-1, since=-1e9), received=1 << 64)
     assert len(table("".join(pstable.COLUMNS), 79, odd)) == 3
+
+
+# ---- looking again and again
+
+
+def test_a_survey_that_goes_on_sees_who_comes_and_who_goes(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes.Survey, "_YOUNG_S", -1.0)  # as though all were old
+    late, gone = company.start_many(2)
+    gone.do("receive", poll=True)
+    survey = processes.Survey()
+
+    def seen() -> dict[int, processes.Process]:
+        return {process.pid: process for process in survey.look()}
+
+    assert gone.pid in seen() and late.pid not in seen()
+    gone.kill()
+    assert gone.pid not in seen()
+    late.order("receive")
+    late.until_blocked(Blocked.RECEIVE)
+    began = time.monotonic()
+    until("the late one is seen", lambda: late.pid in seen())
+    assert time.monotonic() - began < 0.9
+    assert seen()[late.pid] == processes.look(late.pid)

@@ -15,6 +15,8 @@ from srr.trace.programs import Wants
 
 #: Times a second that the rings are read: symbols are looked up while the process lives.
 _RATE = 20
+#: Between two looks for new names.
+_SURVEY_NS = 10**9
 
 
 @click.command(short_help="Folded stacks: client;frames;--;server;frames.")
@@ -78,12 +80,16 @@ def stacks(
         click.echo("Listening to every Send" + ("" if duration else "; Ctrl-C prints") + ".", err=True)
         folder = Folder(feed.symbol, called, only=chosen, queue=queue)
         labels.learn(source.survey())
+        surveyed = source.now_ns()
         deadline = None if duration is None else source.now_ns() + duration
         going = True
         while going:
             going = source.pace(1 / _RATE) and (deadline is None or source.now_ns() < deadline)
             events = feed.drain() if going else feed.finish()
-            if any(pid not in labels for pid in _pids(events)):
+            for pid in _pids(events):
+                labels.of(pid)  # while it lives
+            if source.now_ns() >= surveyed + _SURVEY_NS:
+                surveyed = source.now_ns()
                 labels.learn(source.survey())
             (folder.add if going else folder.finish)(events)
         if as_json:
