@@ -71,10 +71,9 @@ def _head(wait: Wait, peek: Peek) -> Head:
 def text(alarm: Alarm, clock: Clock) -> Iterator[str]:
     """All but the stacks, which take longer."""
     deadlock, graph = alarm.deadlock, alarm.graph
-    closed = (
-        f"; it closed {render.age(max(0, deadlock.seen_ns - deadlock.closed_ns))} ago" if deadlock.closed_ns else ""
-    )
-    yield f"{clock.text(deadlock.seen_ns)} deadlock: {render.headline(deadlock.cycle)}{closed}"
+    yield f"{clock.text(deadlock.seen_ns)} deadlock: {render.headline(deadlock.cycle)}"
+    if deadlock.closed_ns:
+        yield f"  it closed {render.age(max(0, deadlock.seen_ns - deadlock.closed_ns))} ago"
     for n, wait in enumerate(deadlock.cycle.members, 1):
         yield f"  {n}. {render.sentence(wait, graph)}"
         if wait in alarm.heads:
@@ -86,8 +85,7 @@ def text(alarm: Alarm, clock: Clock) -> Iterator[str]:
         if len(behind) > _NAMED:
             yield f"     and {len(behind) - _NAMED} more"
     for pid, count in (deadlock.others or {}).items():
-        threads = "1 thread that does" if count == 1 else f"{count} threads that do"
-        yield f"  {pid} has {threads} not wait for anybody"
+        yield f"  {pid} has {count} more {'thread' if count == 1 else 'threads'} that might act yet"
 
 
 def _message(wait: Wait, head: Head) -> str:

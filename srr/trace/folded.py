@@ -71,7 +71,8 @@ class Folder:
         self._nested: dict[int, dict[Stack, int]] = {}
         #: Nanoseconds that a client was blocked, by stack.
         self.stacks: dict[Stack, int] = {}
-        self._is_told = False
+        # Transactions whose sender told no frames: lost ones, if frames come again; else nobody listened to frames.
+        self._frameless: list[Transaction] | None = None
         self.transactions = 0
         #: Frames whose transaction was not seen: it was lost, or had begun before.
         self.unmatched = 0
@@ -79,21 +80,25 @@ class Folder:
     def add(self, events: Iterable[Transaction | Change | Frames]) -> None:
         for event in events:
             if isinstance(event, Frames):
-                self._is_told = True
                 self._called_from(event)
             elif isinstance(event, Transaction):
-                self._ended(event)
+                if (event.client, event.client_thread) in self._senders:
+                    self._ended(event)
+                elif self._frameless is not None:
+                    self._frameless.append(event)
+                    self._count_frameless(most=MOST)
             else:
                 self._changed(event)
 
     def finish(self, events: Sequence[Transaction | Change | Frames]) -> None:
-        """The last ones: the probes are taken out one after the other, that of frames before that of transactions."""
+        """The last ones: the probes are taken out one after the other, so what is cut off is no loss."""
         unmatched = self.unmatched
-        last = max((n for n, event in enumerate(events) if isinstance(event, Frames)), default=-1)
-        self.add(events[: last + 2])  # the transaction of these frames comes right after them, or it was lost
-        self._is_told = False
-        self.add(events[last + 2 :])
+        self.add(events)
         self.unmatched = unmatched
+
+    def _count_frameless(self, most: int = 0) -> None:
+        while self._frameless is not None and len(self._frameless) > most:
+            self._ended(self._frameless.pop(0))
 
     def lines(self) -> list[str]:
         """As flame graph tools read them, in microseconds; the largest first."""
@@ -101,6 +106,8 @@ class Folder:
         return [f"{';'.join(stack)} {ns // 1000}" for stack, ns in found if ns >= 1000]
 
     def _called_from(self, frames: Frames) -> None:
+        self._count_frameless()
+        self._frameless = self._frameless or []
         stack = self._names(frames)
         if frames.is_server:
             self.unmatched += _put(self._repliers, frames.id, stack)
@@ -139,8 +146,6 @@ class Folder:
                 _put(self._sending, thread, change.id)
 
     def _ended(self, transaction: Transaction) -> None:
-        if not self._is_told and (transaction.client, transaction.client_thread) not in self._senders:
-            return  # nobody listens to frames yet, or any more
         stacks = self._shares(transaction)
         self._sending.pop((transaction.client, transaction.client_thread), None)
         work = self._behalf.pop(transaction.id, None)

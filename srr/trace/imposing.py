@@ -58,14 +58,14 @@ class Shares:
         self._used: dict[int, int] = {}
         self._before: dict[tuple[int, int], Imposed] = {}
 
-    def begin(self, pids: Iterable[int], imposed: Iterable[Imposed]) -> None:
+    def begin(self, pids: Iterable[int], imposed: Callable[[], Iterable[Imposed]]) -> None:
         """These are there: what they have used so far is nobody's here, but for what is imposed already. Call it often:
         processes that come later are counted from the call that tells them."""
         new = [pid for pid in pids if pid not in self._used]
         if not new:
             return
         already: dict[int, int] = {}
-        for i in imposed:
+        for i in imposed():
             before = self._before.get((i.server, i.client))
             already[i.server] = already.get(i.server, 0) + i.cpu_ns - (before.cpu_ns if before else 0)
         for pid in new:

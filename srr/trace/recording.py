@@ -83,14 +83,15 @@ class Recording:
     # ---- the moment
 
     def seek(self, moment_ns: int) -> None:
-        """Be at that moment, from the last survey before it on. Feeds that are open see nothing of what was skipped."""
+        """Be at that moment, from the last survey but one before it on: what changed while the last one was taken is
+        told before it. Feeds that are open see nothing of what was skipped."""
         moment_ns = min(max(moment_ns, self.begin_ns), self.end_ns)
-        at = 0
+        at = last = 0
         for n, (head, _, _) in enumerate(self._index):
             if head.last_ns > moment_ns:
                 break
             if head.kind is Kinds.SURVEY:
-                at = n
+                at, last = last, n
         self._start(at)
         if moment_ns > self.begin_ns:
             self._advance(moment_ns)

@@ -74,11 +74,10 @@ def burden(node: Node, now_ns: int) -> str:
 
 
 def headline(cycle: Cycle) -> str:
-    """`cycle of 3 processes, 2 waiters behind (certain)`."""
+    """`cycle of 3 processes (certain), 2 waiting behind`."""
     processes = "1 process" if len(cycle.pids) == 1 else f"{len(cycle.pids)} processes"
-    behind = f", {len(cycle.behind)} {'waiter' if len(cycle.behind) == 1 else 'waiters'} behind" if cycle.behind else ""
-    doubt = "certain" if cycle.certain else "not certain: other threads of these processes might act yet"
-    return f"cycle of {processes}{behind} ({doubt})"
+    behind = f", {len(cycle.behind)} waiting behind" if cycle.behind else ""
+    return f"cycle of {processes} ({'certain' if cycle.certain else 'not certain'}){behind}"
 
 
 # ---- text
@@ -133,13 +132,19 @@ def text(graph: Graph, *, ascii_only: bool = False) -> Iterator[str]:
 
 def sentence(wait: Wait, graph: Graph) -> str:
     """`4711/4713 plc is SEND-blocked on 4712 gateway for 3.2 s`."""
-    who, on = graph.nodes.get(wait.pid), graph.nodes.get(wait.on)
     for_ = wait.age_ns(graph.now_ns)
     taken = f", thread {wait.taken_by}" if wait.taken_by not in (0, wait.on) else ""
     return (
-        f"{thread_of(wait)} {label(who.process if who else None)} is {wait.state}-blocked on "
-        f"{wait.on} {label(on.process if on else None)}{taken}" + ("" if for_ is None else f" for {age(for_)}")
+        f"{thread_of(wait)} {_short(graph, wait.pid)} is {wait.state}-blocked on "
+        f"{wait.on} {_short(graph, wait.on)}{taken}" + ("" if for_ is None else f" for {age(for_)}")
     )
+
+
+def _short(graph: Graph, pid: int) -> str:
+    """Its first name, else its program."""
+    node = graph.nodes.get(pid)
+    process = node.process if node else None
+    return cut((process.names[0] if process.names else process.program) if process else "", _PROGRAM) or "?"
 
 
 # ---- DOT, SVG

@@ -10,8 +10,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from drive import Blocked, Company, Partner, until
+from statesim import SECOND, World, process, sends
 from tracers import Trace
+
+from srr.processes import Process
+from srr.trace.cli import main
 
 
 @pytest.fixture
@@ -132,3 +137,15 @@ def test_head_has_seen_enough(trace: Trace) -> None:
         env=os.environ,
     )
     assert done.stdout == "digraph srr {\n" and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("seconds", "cycles"), [(0.1, 0), (5, 1)])
+def test_in_a_recording_a_cycle_must_have_stood(seconds: float, cycles: int) -> None:
+    class Recorded(World):
+        def survey(self) -> list[Process]:
+            began = self.now_ns() / SECOND - seconds
+            return [process(1, sends(1, on=2, since=began)), process(2, sends(2, on=1, since=began))]
+
+    ran = CliRunner().invoke(main, ["graph", "--json"], obj=Recorded(1))
+    assert ran.exit_code == 0, ran.output
+    assert len(json.loads(ran.stdout)["cycles"]) == cycles

@@ -34,7 +34,7 @@ def figures(shares: list[imposing.Share]) -> list[tuple[int, int, int, int, int 
 def test_shares_are_of_what_is_new() -> None:
     clock = {20: 1000, 21: 0}
     shares = Shares(clock.get)
-    shares.begin([20, 21], [])
+    shares.begin([20, 21], list)
     clock |= {20: 1900, 21: 5000}
     first = [Imposed(20, 1, 300, 2), Imposed(20, 2, 500, 1), Imposed(21, 1, 4000, 9)]
     assert figures(shares.since(first)) == [
@@ -56,14 +56,14 @@ def test_shares_are_of_what_is_new() -> None:
 
 def test_what_is_imposed_before_the_first_look_was_used_by_the_server() -> None:
     shares = Shares({20: 1000}.get)
-    shares.begin([20], [Imposed(20, 1, 400, 4)])
+    shares.begin([20], lambda: [Imposed(20, 1, 400, 4)])
     (share, rest) = shares.since([Imposed(20, 1, 400, 4)])
     assert (share.cpu_ns, share.server_cpu_ns, share.part, rest.cpu_ns) == (400, 400, 1.0, 0)
 
 
 def test_a_server_that_has_ended() -> None:
     shares = Shares(lambda pid: None)
-    shares.begin([20], [])
+    shares.begin([20], list)
     (share,) = shares.since([Imposed(20, 1, 400, 4)])
     assert share.part is None and share.server_cpu_ns is None and share.each_ns == 100
 
@@ -71,7 +71,7 @@ def test_a_server_that_has_ended() -> None:
 def test_a_part_is_never_more_than_all() -> None:
     clock = {20: 0}
     shares = Shares(clock.get)
-    shares.begin([20], [])
+    shares.begin([20], list)
     clock[20] = 100
     share, rest = shares.since([Imposed(20, 1, 130, 1)])
     assert share.part == 1.0 and rest.cpu_ns == 0
@@ -115,8 +115,9 @@ def test_two_clients_that_ask_for_different_amounts(company: Company, trace: Tra
         count, cpu_ns = log[client.pid]
         print(client.pid, mine, log[client.pid], used_ns)
         assert mine["requests"] == count == 100
-        # The log's clock begins after the probe of Receive and ends before that of Reply.
-        assert cpu_ns <= mine["cpu_ns"] <= 1.05 * cpu_ns + count * 50_000
+        # The log's clock begins after the probe of Receive, and ends before that of Reply. The kernel leaves out
+        # switches between threads on a CPU where a map is being read.
+        assert 0.95 * cpu_ns <= mine["cpu_ns"] <= 1.05 * cpu_ns + count * 50_000
         total_ns += mine["cpu_ns"]
     (rest,) = of(records, None, server.pid)
     # What the kernel's ticks say: they are 10 ms, and the server also receives and wakes.

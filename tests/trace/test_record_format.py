@@ -214,6 +214,32 @@ def test_a_survey_corrects_what_was_lost_and_leaves_what_is_younger() -> None:
     assert {thread.tid for process in model.survey() for thread in process.blocked} == {2}
 
 
+def test_what_changed_during_a_survey_is_known_wherever_one_goes(tmp_path: Path) -> None:
+    """A survey that had looked at 1 before it was blocked, and at 2 before it was not any more."""
+    path = tmp_path / "t"
+    writer = Writer(str(path), about())
+    for second in range(1, 6):
+        start = second * 1_000_000_000
+        was = Thread(2, Blocked.SEND, 50, start - 500, 1, 20 + second, 3)
+        if second > 1:
+            done = Change(start - 900, Kind.REPLY, 50, 50, 1, 1, 10 + second - 1, 0, 0, 0)
+            writer.events([done, Change(start - 500, Kind.SEND, 2, 2, 50, 0, 20 + second, 3, 1, 0)])
+        writer.events(
+            [
+                Change(start + 10, Kind.SEND, 1, 1, 50, 0, 10 + second, 3, 1, 0),
+                Change(start + 20, Kind.REPLY, 50, 50, 2, 2, 20 + second, 0, 0, 0),
+            ]
+        )
+        writer.survey(Survey(start, start + 100, (a_process(1), a_process(2, was), a_process(50))))
+    writer.events([Change(6_000_000_000, Kind.TRIGGER, 50, 50, 1, 1, 0, 0, 0, 0)])
+    writer.close()
+    with Recording(str(path)) as recording:
+        for second in range(2, 6):
+            recording.seek(second * 1_000_000_000 + 200)
+            blocked = {process.pid: [thread.id for thread in process.blocked] for process in recording.survey()}
+            assert blocked == {1: [10 + second], 2: [], 50: []}
+
+
 def test_processes_that_a_survey_does_not_have_are_gone() -> None:
     model = StateModel()
     model.correct(Survey(1, 2, (a_process(1), a_process(2))))

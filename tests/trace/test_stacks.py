@@ -164,8 +164,9 @@ def test_what_was_cut_off_by_attaching_and_detaching_is_left_out() -> None:
     made.add([ended(10, 20, 6, 1000)])
     assert made.stacks == {}
     made.add([frames(10, 7, 2), ended(10, 20, 7, 1000)])
-    made.finish([frames(10, 8, 2), ended(10, 20, 8, 1000), ended(10, 20, 9, 1000)])
-    assert made.lines() == ["p10;srr_send;--;p20;[unknown] 2"]
+    made.add([ended(11, 20, 8, 1000), frames(10, 9, 2), ended(10, 20, 9, 1000), ended(11, 20, 10, 1000)])
+    made.finish([ended(10, 20, 11, 1000)])
+    assert made.lines() == ["p10;srr_send;--;p20;[unknown] 2", "p11;[unknown];--;p20;[unknown] 1"]
 
 
 @pytest.mark.parametrize(

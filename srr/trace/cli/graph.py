@@ -13,9 +13,9 @@ from srr.processes import Process
 from srr.shown import printable
 from srr.trace import render
 from srr.trace.cli import common
-from srr.trace.deadlock import Watch
+from srr.trace.deadlock import QUIET_NS, Watch
 from srr.trace.feed import Source
-from srr.trace.graph import STARVED_NS, Cycle, Graph, around, build, only, waits_of
+from srr.trace.graph import STARVED_NS, Cycle, Graph, around, build, find_stuck, only, waits_of
 from srr.trace.session import Losses
 
 #: Seconds between the two looks that must agree on a cycle, and looks at most.
@@ -56,7 +56,7 @@ def graph(
     """Who waits for whom, now: each thread that is SEND-, REPLY- or RECEIVE-blocked on a process.
 
     \b
-    As text, a tree for each process that waits for nobody; below it who waits for it:
+    As text, a tree for each process that waits for nobody; below it its waiters:
       SEND 3.2 s     its message has waited so long to be received
       REPLY 1.1 s    it was received, the reply is pending; "taken by": by which
                      thread of the process, if not its first
@@ -102,14 +102,18 @@ def graph(
 
 def _seen(source: Source, pids: tuple[int, ...], held: tuple[str, ...], starved_ns: int, blocked: bool) -> Graph:
     """Look until what looks like a cycle is one, or is none any more."""
-    watch = Watch() if source.is_live else Watch(None)
+    watch = Watch()
     cycles: dict[frozenset[object], Cycle] = {}
-    found: Sequence[Process] = ()
-    for _ in range(_LOOKS):
+    found: Sequence[Process] = source.survey()
+    if not source.is_live:  # it is not torn, and nothing is known of other threads: time must speak
+        for cycle in find_stuck(found, others={}).cycles:
+            if all((wait.age_ns(source.now_ns()) or 0) >= QUIET_NS for wait in cycle.members):
+                cycles[frozenset((wait, wait.id) for wait in cycle.members)] = cycle
+    for _ in range(_LOOKS if source.is_live else 0):
         found = source.survey()
         for one in watch.look(found, source.now_ns()):
             cycles[frozenset((wait, wait.id) for wait in one.cycle.members)] = one.cycle
-        if not watch.undecided or not source.is_live or not source.pace(_SOON):
+        if not watch.undecided or not source.pace(_SOON):
             break
     now_ns = source.now_ns()
     present = {(wait, wait.id) for process in found for wait in waits_of(process)}

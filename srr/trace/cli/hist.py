@@ -80,7 +80,7 @@ def hist(
     labels, sums = Labels(source.is_live), latency.Sums(by_type)
     seen = 0
     with common.feed(wants, chosen, fail_on_loss=fail_on_loss) as feed:
-        if not as_json:
+        if source.is_live and not as_json:
             click.echo("Listening to every Send" + ("" if interval else "; Ctrl-C prints") + ".", err=True)
 
         def learn() -> None:
@@ -95,9 +95,11 @@ def hist(
                 for t in new[:top]:
                     click.echo(json.dumps(latency.json_of(t, steps, feed.clock.wall(now))))
                 continue
-            if timestamp or interval:
-                click.echo(f"\n{feed.clock.text(now)[:8]}" if timestamp else "", nl=timestamp)
+            if timestamp:
+                click.echo(f"\n{feed.clock.text(now)[:8]}")
             if summary:
+                if interval and not timestamp:
+                    click.echo()
                 _show_summary(new[:top], steps, by_type, labels)
             else:
                 for t in new[:top]:

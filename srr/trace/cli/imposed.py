@@ -46,7 +46,8 @@ def imposed(
     The line without a client is the rest: receiving, waking clients, waiting in a spin, and work for nobody. A thread
     works for the client whose message it received last, until that is replied to, by whatever thread. What it makes
     other servers do is theirs: see there which share their client, this server, has. Time is added when a thread
-    replies or leaves its CPU.
+    replies or leaves its CPU. While somebody reads a BPF map on a CPU, the kernel does not tell of switches there, so
+    beside other tracers a percent may be missing.
 
     This listens to two probes for each message and to every switch between threads of the machine.
 
@@ -65,13 +66,13 @@ def imposed(
     labels = Labels(source.is_live)
     shares = Shares(imposing.cpu_ns if source.is_live else lambda pid: None)
     with common.feed(Wants(imposed=True), fail_on_loss=fail_on_loss) as feed:
-        if not as_json:
+        if source.is_live and not as_json:
             click.echo("Listening to every Receive and Reply" + ("" if interval else "; Ctrl-C prints") + ".", err=True)
 
         def learn() -> None:
             processes = source.survey()
             labels.learn(processes)
-            shares.begin((process.pid for process in processes), feed.imposed())
+            shares.begin((process.pid for process in processes), feed.imposed)
 
         learn()
         for now in looks(source, feed, interval, count, learn):

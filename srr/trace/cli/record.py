@@ -226,11 +226,8 @@ class _Run:
             line |= {"transactions": writer.transactions, "why": why or None, "cost": str(cost)}
             click.echo(json.dumps(line | {"lost": losses.json()}))
         else:
-            because = f"{why}. " if why else ""
-            click.echo(
-                f"{printable(writer.path)}: {because}{size(writer.nbytes)} bytes, {writer.transactions} transactions,"
-                f" {losses}; {cost}"
-            )
+            click.echo(f"{printable(writer.path)}: {why or f'{size(writer.nbytes)} bytes'}")
+            click.echo(f"  {writer.transactions} transactions, {losses}; {cost}")
         common.told(losses)
 
 

@@ -77,7 +77,8 @@ def stacks(
         return f"{label}-{pid}" if with_pids else label
 
     with common.feed(wants, fail_on_loss=fail_on_loss) as feed:
-        click.echo("Listening to every Send" + ("" if duration else "; Ctrl-C prints") + ".", err=True)
+        if source.is_live:
+            click.echo("Listening to every Send" + ("" if duration else "; Ctrl-C prints") + ".", err=True)
         folder = Folder(feed.symbol, called, only=chosen, queue=queue)
         labels.learn(source.survey())
         surveyed = source.now_ns()
