@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -33,7 +34,9 @@ class Copies:
     """Finds copies; each is told once."""
 
     def __init__(self) -> None:
-        self._seen: set[tuple[int, int]] = set()
+        #: Device and inode, and when its contents were last changed; None: it has probes, and is what it is while they
+        #: are attached to. The number of a file without may come back as another file's.
+        self._seen: dict[tuple[int, int], int | None] = {}
         #: Files of processes that we may not look at: how many at the last look.
         self.hidden = 0
 
@@ -77,20 +80,24 @@ class Copies:
                 found = os.stat(way)
             except OSError:
                 continue
-            if (found.st_dev, found.st_ino) in self._seen:
+            if self._knows(found):
                 return
             yield from self._read(way, path, pid)
             return
 
+    def _knows(self, status: os.stat_result) -> bool:
+        key = (status.st_dev, status.st_ino)
+        return key in self._seen and self._seen[key] in (None, status.st_mtime_ns)
+
     def _read(self, path: str, shown: str, pid: int) -> Iterator[Copy]:
         try:
-            with open(path, "rb") as file:
+            # What another process named may be a FIFO by now, and nobody's to write to.
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 status = os.fstat(file.fileno())
-                key = (status.st_dev, status.st_ino)
-                if key in self._seen:
+                if self._knows(status) or not stat.S_ISREG(status.st_mode):
                     return
-                self._seen.add(key)
                 sites = elf.probes(file)
+                self._seen[(status.st_dev, status.st_ino)] = None if sites else status.st_mtime_ns
         except OSError:
             return
         if sites:

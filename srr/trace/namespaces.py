@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 
 from srr.trace.events import own_namespace
+
+#: Seconds for which nobody is looked for again who was not found.
+_GIVEN_UP = 1.0
+#: Looking through /proc may take this share of the time, however many are looked for: the numbers come from others.
+_SHARE = 0.05
+_MOST = 100_000
 
 
 class Pids:
@@ -14,6 +21,8 @@ class Pids:
         self.own = own_namespace()
         self._spaces: dict[int, int] = {}
         self._known: dict[tuple[int, int], int] = {}
+        self._unknown: dict[tuple[int, int], float] = {}
+        self._next_scan = 0.0
 
     def namespace_of(self, pid: int) -> int:
         """The inode of its namespace; ours where it can't be told any more."""
@@ -30,19 +39,32 @@ class Pids:
 
     def known_as(self, space: int, inside: int) -> int:
         """The number here of what is ``inside`` in that namespace."""
-        if inside == 0 or space == self.own:
+        if inside <= 0 or space in (0, self.own):
             return inside
-        known = self._known.get((space, inside))
-        if known is None or not os.path.exists(f"/proc/{known}"):
-            self._scan(space)
-        return self._known.get((space, inside), inside)
+        key = (space, inside)
+        known = self._known.get(key)
+        if known is not None and os.path.exists(f"/proc/{known}"):
+            return known
+        now = time.monotonic()
+        if now >= self._next_scan and now >= self._unknown.get(key, 0.0):
+            self._scan()
+            done = time.monotonic()
+            self._next_scan = done + (done - now) / _SHARE
+            if key not in self._known:
+                if len(self._unknown) > _MOST:
+                    self._unknown.clear()
+                self._unknown[key] = done + _GIVEN_UP
+        return self._known.get(key, known if known is not None else inside)
 
-    def _scan(self, space: int) -> None:
+    def _scan(self) -> None:
+        """All threads of all other namespaces, as they are now."""
+        self._known.clear()
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
                 continue
             try:
-                if os.stat(f"/proc/{entry}/ns/pid").st_ino != space:
+                space = os.stat(f"/proc/{entry}/ns/pid").st_ino
+                if space == self.own:
                     continue
                 for thread in os.listdir(f"/proc/{entry}/task"):
                     self._known[(space, _innermost(f"/proc/{entry}/task/{thread}/status"))] = int(thread)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <srr.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,10 @@ static long long now(void)
 
 static void fire(unsigned count)
 {
-    struct srr_done done = {.client = getpid(), .client_thread = getpid(), .server = 1, .legs = 1};
+    struct stat space;
+    if (stat("/proc/self/ns/pid", &space) != 0)
+        exit(4);
+    struct srr_done done = {.pid_namespace = space.st_ino, .client = getpid(), .client_thread = getpid(), .server = 1, .legs = 1};
     for (unsigned i = 1; i <= count; i++) {
         done.id = i;
         done.began_ns = done.ended_ns = 1000 + i;

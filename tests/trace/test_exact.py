@@ -188,8 +188,8 @@ def check_server(server: Worker, told: list[dict[str, Any]]) -> None:
         mine = [one for one in told if one["client"] == client and one["server"] == server.pid]
         mine = mine[: len(messages)]  # a mortal's last one came too late
         assert len(mine) == len(messages)
-        for (nbytes, lane, did, what), one in zip(messages, mine, strict=True):
-            assert (one["sent"], one["lane"]) == (nbytes, lane)
+        for (length, lane, did, what), one in zip(messages, mine, strict=True):
+            assert (one["sent"], one["lane"]) == (length, lane)
             if did == "reply":
                 assert (one["replied"], one["status"]) == (what, 0)
             else:
