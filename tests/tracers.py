@@ -119,6 +119,7 @@ class Trace:
     def __init__(self, names: Path) -> None:
         self._names = names
         self._folder = Path(tempfile.mkdtemp(prefix="srr-notify-"))
+        self._folder.chmod(0o711)  # a tracer may be another user's
         self._tracers: list[Tracer] = []
 
     def __call__(self, *arguments: str, **keywords: Any) -> Tracer:
@@ -132,6 +133,7 @@ class Trace:
         cwd: Path | None = None,
         notify: bool = False,
         command: tuple[str, ...] = ("-P", "-m", "srr.trace"),
+        python: str = sys.executable,
     ) -> Tracer:
         env = os.environ | {"SRR_RUNTIME_DIR": str(self._names)} | (environment or {})
         env.pop("NOTIFY_SOCKET", None)
@@ -143,7 +145,7 @@ class Trace:
             os.chmod(path, 0o777)
             env["NOTIFY_SOCKET"] = path
         process = subprocess.Popen(
-            [*prefix, sys.executable, *command, *arguments],
+            [*prefix, python, *command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

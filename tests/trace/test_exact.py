@@ -188,12 +188,12 @@ def check_server(server: Worker, told: list[dict[str, Any]]) -> None:
         mine = [one for one in told if one["client"] == client and one["server"] == server.pid]
         mine = mine[: len(messages)]  # a mortal's last one came too late
         assert len(mine) == len(messages)
-        for (length, lane, did, what), one in zip(messages, mine, strict=True):
+        for (length, lane, did, number), one in zip(messages, mine, strict=True):
             assert (one["sent"], one["lane"]) == (length, lane)
             if did == "reply":
-                assert (one["replied"], one["status"]) == (what, 0)
+                assert (one["replied"], one["status"]) == (number, 0)
             else:
-                expected = {"error": what, "hold": errno.ETIMEDOUT, "die": errno.ESRCH}[did]
+                expected = {"error": number, "hold": errno.ETIMEDOUT, "die": errno.ESRCH}[did]
                 assert (one["replied"], one["status"]) == (0, expected)
 
 
