@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,15 +40,13 @@ os.kill(pid, 9)
 
 
 @pytest.fixture(scope="module")
-def open_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and what it needs, where everybody may read it: an environment in /root is closed to others."""
-    folder = tmp_path_factory.mktemp("open")
-    for path in (folder, *folder.parents):
-        if path != Path("/") and path.stat().st_uid == os.getuid() and path != Path("/tmp"):
-            path.chmod(0o755)
-    site = Path(srr.__file__).parents[1]
-    shutil.copytree(site, folder / "site", symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "numpy*"))
-    return folder / "site"
+def open_package() -> Iterator[Path]:
+    """The package and what it needs, where everybody may read it: pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="srr-open-") as folder:
+        Path(folder).chmod(0o755)
+        site = Path(folder) / "site"
+        shutil.copytree(Path(srr.__file__).parents[1], site, symlinks=True, ignore=shutil.ignore_patterns("numpy*"))
+        yield site
 
 
 def as_nobody(site: Path, *more: str) -> tuple[str, ...]:
