@@ -42,7 +42,7 @@ def test_the_text_is_a_tree_of_who_waits_for_whom(chain: list[Partner], trace: T
     server, gateway, hmi = chain
     lines = show(trace).splitlines()
     root = next(n for n, line in enumerate(lines) if line.startswith(f"{server.pid} "))
-    assert lines[root].startswith(f'{server.pid} python partner.py (pl"c)  runs  [holds 1]')
+    assert lines[root].startswith(f'{server.pid} {Path(sys.executable).name} partner.py (pl"c)  runs  [holds 1]')
     assert lines[root + 1].startswith("└─ REPLY ") and f" {gateway.pid} python" in lines[root + 1]
     assert "[queue 1, the oldest " in lines[root + 1]
     assert lines[root + 2].startswith("   └─ SEND ") and f" {hmi.pid}/" in lines[root + 2]
