@@ -47,23 +47,25 @@ class Pids:
             return known
         now = time.monotonic()
         if now >= self._next_scan and now >= self._unknown.get(key, 0.0):
-            self._scan()
+            self.look()
             done = time.monotonic()
             self._next_scan = done + (done - now) / _SHARE
-            if key not in self._known:
+            if self._known.get(key) == known:  # still unknown, or dead
                 if len(self._unknown) > _MOST:
                     self._unknown.clear()
                 self._unknown[key] = done + _GIVEN_UP
-        return self._known.get(key, known if known is not None else inside)
+        return self._known.get(key, inside)
 
-    def _scan(self) -> None:
-        """All threads of all other namespaces, as they are now."""
-        self._known.clear()
+    def look(self) -> None:
+        """All threads of all other namespaces, as they are now. Those that are known and have ended stay known: what is
+        told of them comes later."""
+        if len(self._known) > _MOST:
+            self._known.clear()
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
                 continue
             try:
-                space = os.stat(f"/proc/{entry}/ns/pid").st_ino
+                space = self._spaces[int(entry)] = os.stat(f"/proc/{entry}/ns/pid").st_ino
                 if space == self.own:
                     continue
                 for thread in os.listdir(f"/proc/{entry}/task"):

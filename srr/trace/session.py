@@ -146,6 +146,8 @@ class Session:
     def rescan(self, only: set[int] | None = None) -> None:
         """Attach to copies of the library that have come since."""
         self._rescanned = time.monotonic()
+        if only is None:
+            self._pids.look()  # before they end: what they did is told later
         for copy in self._copies.running(only):
             self._attach(copy)
 

@@ -22,6 +22,12 @@ static long long now(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+/* Times of all sizes, and just below and at the bounds of buckets that are a quarter of an octave wide. */
+static unsigned long long span(unsigned i)
+{
+    return (1ULL << (2 + i % 39)) / 4 * (4 + i / 39 % 4) - (i / 156 & 1);
+}
+
 static void fire(unsigned count)
 {
     struct stat space;
@@ -30,7 +36,12 @@ static void fire(unsigned count)
     struct srr_done done = {.pid_namespace = space.st_ino, .client = getpid(), .client_thread = getpid(), .server = 1, .legs = 1};
     for (unsigned i = 1; i <= count; i++) {
         done.id = i;
-        done.began_ns = done.ended_ns = 1000 + i;
+        done.began_ns = done.published_ns = 1000 + i;
+        done.received_ns = done.published_ns + span(i);
+        done.replied_ns = done.received_ns + span(i + 13);
+        done.woken_ns = done.replied_ns + span(i + 29);
+        done.ended_ns = done.began_ns + span(i + 5);
+        done.transfer_ns = span(i + 3);
         PROBE(done, &done, sizeof done, done.id, done.server, 0, 0);
     }
 }
