@@ -54,12 +54,15 @@ def as_nobody(site: Path, *more: str) -> tuple[str, ...]:
 
 
 def test_without_any_the_missing_ones_are_named(trace: Trace, open_package: Path) -> None:
-    for view in ((), ("hist",), ("stacks", "1"), ("imposed",), ("record", f"/tmp/srr-nobody-{os.getpid()}.pftrace")):
+    file = f"/tmp/srr-nobody-{os.getpid()}.pftrace"
+    listening: list[tuple[str, ...]] = [(), ("hist",), ("stacks", "1"), ("imposed",), ("record", file)]
+    for view in listening:
         ended = trace.run(*view, prefix=as_nobody(open_package), python=PYTHON)
         assert ended.process.returncode == 1, view
         assert "CAP_BPF and CAP_PERFMON" in ended.errors and "root" in ended.errors, ended.errors
         assert len(ended.errors.splitlines()) == 1, "one line"
-    for view in (("ps",), ("graph",), ("deadlock", "--once"), ("top", "--batch", "0.1", "1")):
+    reading: list[tuple[str, ...]] = [("ps",), ("graph",), ("deadlock", "--once"), ("top", "--batch", "0.1", "1")]
+    for view in reading:
         ended = trace.run(*view, prefix=as_nobody(open_package), python=PYTHON)
         assert ended.process.returncode == 0, (view, ended.errors)
 
@@ -121,7 +124,7 @@ def test_no_bcc_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_programs_that_do_not_compile(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Something is wrong with our own files, and there are no headers of the kernel's: what the compiler said, and what to install."""
+    """Something is wrong with our own files: the compiler's words, and what to install."""
     broken = tmp_path / "bpf"
     shutil.copytree(programs.folder(), broken)
     (broken / "event.h").write_text("#error no headers here\n")
