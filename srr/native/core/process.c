@@ -46,7 +46,7 @@ static _Thread_local struct {
     bool in_use;
     pid_t tid;
     struct spinner send, receive;
-} me;
+} me __attribute__((tls_model("initial-exec"))); /* as thread_signals: no call to find it */
 
 static void give_back(void *unused)
 {
