@@ -8,12 +8,18 @@
  *     4 KiB    port        bell, hints, arrival numbers                  1 page
  *     8 KiB    entries     4096 words: the sending threads I have met    8 pages
  *     40 KiB   proxies     256 of 128 bytes                              8 pages
- *     72 KiB   slot 0      state word, description, parts (3 pages); inline message; inline reply
- *     212 KiB  slot 1 ...  1024 slots; pages that nobody touched cost nothing
+ *     72 KiB   taken       whose messages await our reply                8 pages
+ *     104 KiB  slot 0      state word, description, parts (3 pages); inline message; inline reply; window
+ *     500 KiB  slot 1 ...  1024 slots; pages that nobody touched cost nothing
  *
  *   life file, a memfd "srr-life", which only its owner can ever write (F_SEAL_FUTURE_WRITE): one
  *   robust mutex a slot, held by the slot's thread. The kernel itself marks it when the thread dies
  *   or execs, so a receiver sees with one load whether a sender still lives.
+ *
+ *   gate file and pair file, memfds "srr-gate" and "srr-pair" that srr-helper makes, for two processes that may not open
+ *   each other's rows (pair.h): a gate is the port of one receiver for the processes of one other user; a pair has
+ *   PAIR_SLOTS slots, of one sending process to one receiver. The same fields, the same rules, but nothing in them
+ *   is believed by anybody: not even whose they are, which the helper says.
  *
  * Fixed-width fields only: 32- and 64-bit processes share this. Every field says who may write it;
  * "hostile" readers take one copy, check it, and use the copy.
@@ -26,7 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAYOUT_VERSION 3u
+#define LAYOUT_VERSION 4u
 #define ROW_MAGIC UINT64_C(0x31776f722d727273)  /* "srr-row1" */
 #define LIFE_MAGIC UINT64_C(0x656c69662d727273) /* "srr-life" */
 #define ROW_FILE_NAME "srr-row"
@@ -176,20 +182,33 @@ struct slot {
     a64 replied_ns;        /* the same: when it ended the transaction */
     a64 transfer_ns;       /* the same: how long it moved bytes */
     a32 taken_by;          /* the same: its thread that took the message */
+    /* the window (window.c). One line for each side: what its own thread writes while bytes flow */
+    _Alignas(64) a64 asked_from; /* receiver, before ASK or GIVE: first byte of the message, or of the reply buffer */
+    a64 asked;             /* the same: how many bytes */
+    a32 asked_theirs;      /* the same: sender_chunks at that moment */
+    a32 asked_ours;        /* the same: receiver_chunks at that moment */
+    a32 receiver_chunks;   /* receiver: +1 with each chunk that it has filled or drained; the sender's futex meanwhile */
+    a32 receiver_sleeping; /* receiver: 1 = about to sleep on sender_chunks */
+    a32 receiver_cpu;      /* receiver: CPU + 1 of the thread that moves bytes */
+    _Alignas(64) a64 prefilled; /* sender, before it publishes: bytes of the message that are in the window */
+    a32 sender_chunks;     /* sender: +1 with each chunk that it has filled or drained; the receiver's futex meanwhile */
+    a32 sender_failed;     /* sender: errno: it can not go on (its own buffer is bad) */
 };
 #define REPLY_IS_LONGER 0x80
 #define REPLY_BUFFER_IS_BAD 0x8000u /* the sender found out itself: a reply in the inline lane would not */
 #define SLOT_CONTROL_SIZE (3 * PAGE)
 #define SLOT_MESSAGE_AT SLOT_CONTROL_SIZE
 #define SLOT_REPLY_AT (SLOT_MESSAGE_AT + INLINE_SIZE)
-#define SLOT_STRIDE (SLOT_REPLY_AT + INLINE_SIZE)
+#define SLOT_WINDOW_AT (SLOT_REPLY_AT + INLINE_SIZE)
+#define WINDOW_SIZE (256u << 10)
+#define SLOT_STRIDE (SLOT_WINDOW_AT + WINDOW_SIZE)
 
 #define ROW_PORT_AT PAGE
 #define ROW_ENTRIES_AT (2 * PAGE)
 #define ROW_PROXIES_AT (ROW_ENTRIES_AT + ENTRIES * 8)
 #define ROW_TAKEN_AT (ROW_PROXIES_AT + PROXIES * 128)
 #define ROW_SLOTS_AT (ROW_TAKEN_AT + ENTRIES * 8)
-#define ROW_SIZE (ROW_SLOTS_AT + SLOTS * SLOT_STRIDE)
+#define ROW_SIZE ((uint64_t)ROW_SLOTS_AT + (uint64_t)SLOTS * SLOT_STRIDE)
 
 /* What a sender maps of its receiver, and a process of itself: all but the slots. */
 struct row_front {
@@ -213,6 +232,35 @@ struct life_header {
     uint64_t row_id;
 };
 
+/* Made, filled in and sealed by srr-helper. What the two parties believe of each other the helper told each of them. */
+#define GATE_MAGIC UINT64_C(0x657461672d727273) /* "srr-gate" */
+#define PAIR_MAGIC UINT64_C(0x726961702d727273) /* "srr-pair" */
+#define GATE_FILE_NAME "srr-gate"
+#define PAIR_FILE_NAME "srr-pair"
+#define PAIR_SLOTS 32u
+#define GATE_PAIRS (ENTRIES / PAIR_SLOTS) /* pairs of one gate: pair p's slot s has the hint p * PAIR_SLOTS + s */
+struct gate_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t uid;         /* the senders' user */
+    uint64_t gate_id;     /* random */
+};
+struct gate_front {
+    struct gate_header header;
+    _Alignas(4096) struct port port; /* without proxies and flags */
+};
+#define GATE_SIZE sizeof(struct gate_front)
+struct pair_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t index;       /* at its gate */
+    uint64_t pair_id;     /* random; what the slots' `target` is */
+    int32_t sender, receiver; /* pids */
+    uint32_t sender_uid, receiver_uid;
+};
+#define PAIR_SLOTS_AT PAGE
+#define PAIR_SIZE (PAIR_SLOTS_AT + PAIR_SLOTS * SLOT_STRIDE)
+
 _Static_assert(sizeof(struct row_front) == ROW_SLOTS_AT, "the front is what lies before the slots");
 _Static_assert(offsetof(struct row_front, port) == ROW_PORT_AT, "port page");
 _Static_assert(offsetof(struct row_front, entries) == ROW_ENTRIES_AT, "entries page");
@@ -231,8 +279,10 @@ _Static_assert(offsetof(struct port, flags) == 28 && offsetof(struct port, proxy
 _Static_assert(offsetof(struct proxy, data) == 24, "proxy");
 _Static_assert(offsetof(struct slot, room) == 24 && offsetof(struct slot, inlined) == 60, "slot, line 0");
 _Static_assert(offsetof(struct slot, since_ns) == 80 && offsetof(struct slot, signalled) == 120, "slot, line 1");
-_Static_assert(sizeof(struct part) == 16 && offsetof(struct slot, received_ns) == 8288 && sizeof(struct slot) == 8320,
+_Static_assert(sizeof(struct part) == 16 && offsetof(struct slot, received_ns) == 8288 && offsetof(struct slot, asked_from) == 8320,
                "slot, parts");
+_Static_assert(offsetof(struct slot, prefilled) == 8384 && sizeof(struct slot) == 8448, "slot, window");
+_Static_assert(GATE_SIZE == 2 * PAGE && sizeof(struct gate_header) == 24 && sizeof(struct pair_header) == 40, "gate, pair");
 _Static_assert(offsetof(struct life_header, word_at) == 12 && sizeof(struct life_header) == 24, "life");
 
 #endif
