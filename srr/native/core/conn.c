@@ -42,6 +42,7 @@ static int introduce(struct conn *conn)
         if (r == 0) {
             conn->message = map + SLOT_MESSAGE_AT;
             conn->reply = map + SLOT_REPLY_AT;
+            conn->window = map + SLOT_WINDOW_AT;
             conn->life = (const a32 *)(const void *)((char *)conn->life_map + at % PAGE + word_at);
         }
     }

@@ -146,6 +146,23 @@ struct part {
     a64 length;
 };
 
+/*
+ * How far one side has come with a request, in one word, so that a late step of an earlier request is known for one:
+ *   31        20 19      0
+ *   [ number 12 ][ chunks ]
+ */
+#define STEP_CHUNKS (UINT32_C(1) << 20)
+#define STEP_NUMBERS UINT32_C(4096)
+static inline uint32_t step_make(uint32_t number, uint64_t chunks)
+{
+    return number << 20 | ((uint32_t)chunks & (STEP_CHUNKS - 1));
+}
+/* Chunks of that request; 0: the step is another one's. */
+static inline uint32_t step_chunks(uint32_t step, uint32_t number)
+{
+    return step >> 20 == number ? step & (STEP_CHUNKS - 1) : 0;
+}
+
 struct slot {
     /* line 0: written by the sender before it publishes, then by the state's owner (state.h) */
     _Alignas(64) a64 word; /* state.h; the low half is the sender's futex */
@@ -158,7 +175,7 @@ struct slot {
     a32 cpu;               /* sender: CPU + 1 that it runs on */
     _Atomic uint16_t message_parts;
     _Atomic uint16_t reply_parts; /* with REPLY_BUFFER_IS_BAD */
-    _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane */
+    _Atomic uint8_t lane;     /* sender: of the message, enum srr_lane; receiver: the one that it took instead */
     _Atomic uint8_t traced;   /* sender: 1 = somebody wants to know the times (traced.h) */
     _Atomic uint8_t reply_lane; /* receiver, in BUSY */
     _Atomic uint8_t reply_flags; /* receiver, in BUSY: SRR_MESSAGE_TRUNCATED, SRR_BY_SERVER, REPLY_IS_LONGER */
@@ -183,16 +200,14 @@ struct slot {
     a64 transfer_ns;       /* the same: how long it moved bytes */
     a32 taken_by;          /* the same: its thread that took the message */
     /* the window (window.c). One line for each side: what its own thread writes while bytes flow */
-    _Alignas(64) a64 asked_from; /* receiver, before ASK or GIVE: first byte of the message, or of the reply buffer */
+    _Alignas(64) a64 asked_from; /* receiver, before ASK, GIVE or DONE: first byte of the message, or of the reply buffer */
     a64 asked;             /* the same: how many bytes */
-    a32 asked_theirs;      /* the same: sender_chunks at that moment */
-    a32 asked_ours;        /* the same: receiver_chunks at that moment */
-    a32 receiver_chunks;   /* receiver: +1 with each chunk that it has filled or drained; the sender's futex meanwhile */
-    a32 receiver_sleeping; /* receiver: 1 = about to sleep on sender_chunks */
-    a32 receiver_cpu;      /* receiver: CPU + 1 of the thread that moves bytes */
+    a32 asked_number;      /* the same: of this request, STEP_NUMBERS of them in turn */
+    a32 receiver_step;     /* receiver: step_make(): chunks that it has drained or filled; the sender's futex meanwhile */
+    a32 receiver_sleeping; /* receiver: 1 = about to sleep on sender_step */
     _Alignas(64) a64 prefilled; /* sender, before it publishes: bytes of the message that are in the window */
-    a32 sender_chunks;     /* sender: +1 with each chunk that it has filled or drained; the receiver's futex meanwhile */
-    a32 sender_failed;     /* sender: errno: it can not go on (its own buffer is bad) */
+    a32 sender_step;       /* sender: step_make(): chunks that it has filled or drained; the receiver's futex meanwhile */
+    a32 sender_failed;     /* sender, before a step: 1 = its own buffer is bad, it can not go on */
 };
 #define REPLY_IS_LONGER 0x80
 #define REPLY_BUFFER_IS_BAD 0x8000u /* the sender found out itself: a reply in the inline lane would not */
@@ -201,6 +216,8 @@ struct slot {
 #define SLOT_REPLY_AT (SLOT_MESSAGE_AT + INLINE_SIZE)
 #define SLOT_WINDOW_AT (SLOT_REPLY_AT + INLINE_SIZE)
 #define WINDOW_SIZE (256u << 10)
+#define WINDOW_CHUNK (32u << 10)
+#define WINDOW_CHUNKS (WINDOW_SIZE / WINDOW_CHUNK)
 #define SLOT_STRIDE (SLOT_WINDOW_AT + WINDOW_SIZE)
 
 #define ROW_PORT_AT PAGE

@@ -13,6 +13,7 @@ struct link {
     struct row_front *front;
     /* under the process's lock */
     unsigned uses;
+    _Atomic bool takes_window; /* its last long message went through the window: put the next one there beforehand */
     bool buried;        /* freed when nobody uses it any more */
     int64_t used;       /* when it was last got, roughly */
     uint16_t entry_of[SLOTS]; /* entry + 1 of each of our slots; written by the slot's thread */

@@ -23,6 +23,8 @@ static enum srr_blocked blocked(const struct slot *slot)
     case SLOT_RECV:
     case SLOT_BUSY:
     case SLOT_BUSYC:
+    case SLOT_ASK:
+    case SLOT_GIVE:
         return atomic_load(&slot->signalled) ? SRR_SIGNAL_BLOCKED : SRR_REPLY_BLOCKED;
     default:
         return atomic_load(&slot->meeting) ? SRR_SEND_BLOCKED : SRR_NOT_BLOCKED;
@@ -106,6 +108,8 @@ static int64_t peek_slot(int row, uint32_t i, const struct slot *slot, pid_t pid
         if (into.iov_len > INLINE_SIZE)
             into.iov_len = INLINE_SIZE;
         r = pread(row, buffer, into.iov_len, at + SLOT_MESSAGE_AT);
+    } else if (atomic_load(&slot->lane) == SRR_LANE_WINDOW) {
+        return -EPERM; /* what is in the window is what the receiver wants now */
     } else if (atomic_load(&slot->lane) == SRR_LANE_DIRECT) {
         struct part table[PARTS_MAX];
         struct remote remote = {.pid = pid, .tid = (pid_t)atomic_load(&slot->tid)};

@@ -39,6 +39,7 @@ struct taken {
     uint64_t written; /* how far into the reply buffer we have written */
     uint64_t received_ns, transfer_ns; /* with traced */
     pid_t tid, by;   /* the sending thread, and ours that took it */
+    uint64_t prefilled; /* bytes of the message that are in the window, and not overwritten yet */
     uint8_t lane;
     bool traced;     /* its sender wants to know the times */
 };
@@ -51,6 +52,8 @@ struct conn {
     struct peer peer;
     struct slot *slot;
     char *message, *reply; /* the inline areas */
+    char *window;
+    uint32_t refused;    /* the kernel does not let us into its memory: how often we did without since; under `writing` */
     const a32 *life;     /* the futex word of its robust mutex */
     void *life_map;
     pthread_mutex_t writing; /* one of our threads at a time moves the state */

@@ -272,6 +272,7 @@ static int make_place(struct process *self, uint32_t index, struct place **ret_p
     *place = (struct place){.slot = (struct slot *)(void *)map,
                             .message = map + SLOT_MESSAGE_AT,
                             .reply = map + SLOT_REPLY_AT,
+                            .window = map + SLOT_WINDOW_AT,
                             .life = (pthread_mutex_t *)(void *)(self->lives + LIFE_AT + index * LIFE_STRIDE),
                             .index = index};
     int r = init_life(place->life);
@@ -343,12 +344,27 @@ void place_give(struct process *self, struct place *place)
     pthread_mutex_unlock(&self->lock);
 }
 
+enum srr_lane forced_lane(void)
+{
+    static _Atomic int lane = -1;
+    int l = atomic_load_explicit(&lane, memory_order_relaxed);
+    if (l < 0) {
+        const char *set = getenv("SRR_LANE");
+        l = !set                         ? SRR_LANE_NONE
+            : strcmp(set, "direct") == 0 ? SRR_LANE_DIRECT
+            : strcmp(set, "window") == 0 ? SRR_LANE_WINDOW
+                                         : SRR_LANE_NONE;
+        atomic_store_explicit(&lane, l, memory_order_relaxed);
+    }
+    return (enum srr_lane)l;
+}
+
 uint32_t inline_max(void)
 {
     static _Atomic uint32_t limit = UINT32_MAX;
     uint32_t n = atomic_load_explicit(&limit, memory_order_relaxed);
     if (n == UINT32_MAX) {
-        n = INLINE_SIZE;
+        n = forced_lane() == SRR_LANE_WINDOW ? 0 : INLINE_SIZE;
         const char *set = getenv("SRR_INLINE");
         if (set && *set) {
             char *end;

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "layout.h"
+#include "srr.h"
 #include "traced.h"
 #include "wait.h"
 
@@ -28,6 +29,7 @@ struct known_proxy {
 struct place {
     struct slot *slot;
     char *message, *reply; /* the inline areas */
+    char *window;
     pthread_mutex_t *life; /* held by the thread that has the slot */
     uint32_t index;
     uint64_t word; /* the last transaction's, IDLE: generations go on from here, whatever a peer makes of the slot */
@@ -68,5 +70,8 @@ void place_give(struct process *self, struct place *place);
 
 /* Bytes of a message or reply that go inline at most: SRR_INLINE, INLINE_SIZE at most. */
 uint32_t inline_max(void);
+
+/* SRR_LANE: the lane of what is longer; SRR_LANE_NONE: whatever is best. */
+enum srr_lane forced_lane(void);
 
 #endif

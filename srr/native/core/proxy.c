@@ -410,7 +410,7 @@ pid_t srr_proxy_attach(pid_t owner, const void *data, uint32_t nbytes, int prior
         return -ESRCH;
     verb_begin();
     struct iovec part = {(void *)(uintptr_t)data, nbytes};
-    int64_t r = gather(copy, nbytes, &part, 1);
+    int64_t r = gather(copy, nbytes, &part, 1, 0);
     if (r >= 0)
         r = attach(owner, copy, nbytes, priority);
     verb_end();

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lane.h"
 #include "link.h"
 #include "port.h"
 #include "priority.h"
@@ -47,9 +48,12 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
                           .room = atomic_load(&slot->room),
                           .tid = (pid_t)atomic_load(&slot->tid),
                           .by = thread_id(),
+                          .prefilled = atomic_load(&slot->prefilled),
                           .lane = atomic_load(&slot->lane),
                           .traced = atomic_load(&slot->traced) != 0};
     atomic_store_explicit(&r->peer_cpu, atomic_load(&slot->cpu), memory_order_relaxed);
+    if (taken.prefilled > WINDOW_SIZE || taken.prefilled > taken.nbytes)
+        taken.prefilled = 0;
     if (!atomic_compare_exchange_strong(&slot->word, &word, taken.word))
         return false; /* it left; if it came again it has rung again */
     taken.received_ns = now_if(taken.traced);
@@ -61,22 +65,17 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
     return true;
 }
 
-/* Fetch the message's beginning. Bytes copied, or a failure: whose, tells the errno as remote_read() does. */
-static int64_t fetch(struct conn *conn, const struct taken *taken, const struct iovec *buffer, int parts,
-                     uint64_t size)
+/* Fetch the message's beginning. Bytes copied, or a failure as long_read()'s. */
+static int64_t fetch(struct conn *conn, struct taken *taken, const struct iovec *buffer, int parts, uint64_t size)
 {
-    struct remote remote = {.pid = conn->peer.pid, .tid = taken->tid};
-    uint64_t length, n = taken->nbytes < size ? taken->nbytes : size;
+    uint64_t n = taken->nbytes < size ? taken->nbytes : size;
     if (taken->lane == SRR_LANE_INLINE && taken->nbytes <= INLINE_SIZE)
-        return scatter(buffer, parts, conn->message, n);
+        return scatter(buffer, parts, 0, conn->message, n);
     if (taken->lane == SRR_LANE_NONE && taken->nbytes == 0)
         return 0;
-    if (taken->lane != SRR_LANE_DIRECT)
+    if (taken->lane != SRR_LANE_DIRECT && taken->lane != SRR_LANE_WINDOW)
         return -EINVAL;
-    int r = remote_load(&remote, conn->slot->parts, atomic_load(&conn->slot->message_parts), &length);
-    if (r < 0 || length != taken->nbytes)
-        return -EINVAL;
-    return remote_read(&remote, 0, buffer, parts);
+    return n == 0 ? 0 : long_read(conn, taken, 0, buffer, parts);
 }
 
 /* This Send can not be served: end it, as never received. A sender that has left meanwhile has its way. */
@@ -137,7 +136,7 @@ static int deliver_short(struct receiver *r, struct queued *q, const struct iove
         nbytes = proxy_data(r, q, data);
     else
         nbytes = notice->nbytes;
-    int64_t copied = scatter(buffer, parts, is_proxy ? data : notice->data, nbytes);
+    int64_t copied = scatter(buffer, parts, 0, is_proxy ? data : notice->data, nbytes);
     if (copied < 0)
         return -EFAULT;
     if (is_proxy && !proxy_take(r, q))

@@ -9,42 +9,29 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "lane.h"
 #include "port.h"
 #include "signals.h"
 #include "srr.h"
 #include "traced.h"
 #include "transfer.h"
 
-static bool still_wanted(void *arg)
-{
-    const struct held *held = arg;
-    return atomic_load(&held->conn->slot->word) == word_with(held->taken.word, SLOT_BUSY) && conn_lives(held->conn);
-}
-
-/* Into the reply buffer, straight. As remote_write(), and -EINVAL for a part table that can't be right. */
-static int64_t write_direct(struct held *held, uint64_t offset, const struct iovec *data, int parts)
-{
-    struct slot *slot = held->conn->slot;
-    struct remote remote = {.pid = held->conn->peer.pid, .tid = held->taken.tid};
-    uint64_t room;
-    unsigned skip = atomic_load(&slot->message_parts), count = atomic_load(&slot->reply_parts);
-    if (skip > PARTS_MAX || remote_load(&remote, slot->parts + skip, count, &room) < 0 || room != held->taken.room)
-        return -EINVAL;
-    return remote_write(&remote, offset, data, parts, still_wanted, held);
-}
-
-/* A failed write: what it means to us. The sender's part in it has ended or goes on, as `state` says. */
+/* A failed read or write of a long one: what it means to us. */
 static int64_t blame(int64_t r)
 {
     switch (r) {
+    case -EINVAL: /* its table is nonsense */
+    case -EPROTO: /* what it wrote into the window's lines is */
+        return -SRR_EDSTFAULT;
     case -ECANCELED: /* it wanted to leave in the middle */
-    case -EINVAL:    /* its table is nonsense */
-        return r == -EINVAL ? -SRR_EDSTFAULT : -ESRCH;
+    case -ETIME:     /* we have given it up */
+        return -ESRCH;
     default:
         return r;
     }
 }
 
+/* And to the sender. */
 static uint32_t status_of(int64_t r)
 {
     return r == -SRR_EDSTFAULT || r == -EINVAL ? EFAULT : r == -ECANCELED ? EINTR : (uint32_t)-r;
@@ -79,9 +66,9 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
     if (n > 0 && atomic_load(&slot->reply_parts) & REPLY_BUFFER_IS_BAD)
         r = -SRR_EDSTFAULT;
     else if (lane == SRR_LANE_INLINE)
-        r = gather(held.conn->reply, n, reply, parts);
+        r = gather(held.conn->reply, n, reply, parts, 0);
     else if (lane == SRR_LANE_DIRECT)
-        r = write_direct(&held, 0, reply, parts);
+        r = long_write(held.conn, &held.taken, 0, reply, parts, n, true, &lane);
     if (begun != 0)
         transfer_end(held.conn, &held.taken, begun, r, lane, true);
     if (r == -EFAULT) {
@@ -138,18 +125,14 @@ static int64_t read_inline(struct held *held, uint64_t offset, const struct iove
 {
     if (held->taken.nbytes > INLINE_SIZE)
         return -SRR_EDSTFAULT;
-    return scatter(buffer, parts, held->conn->message + offset, held->taken.nbytes - offset);
+    return scatter(buffer, parts, 0, held->conn->message + offset, held->taken.nbytes - offset);
 }
 
-static int64_t read_direct(struct held *held, uint64_t offset, const struct iovec *buffer, int parts)
+/* It did not move its bytes in time: its Send has ended, for it may be stopped for good. */
+static void give_up(struct held *held)
 {
-    struct slot *slot = held->conn->slot;
-    struct remote remote = {.pid = held->conn->peer.pid, .tid = held->taken.tid};
-    uint64_t length;
-    if (remote_load(&remote, slot->parts, atomic_load(&slot->message_parts), &length) < 0 ||
-        length != held->taken.nbytes)
-        return -SRR_EDSTFAULT;
-    return remote_read(&remote, offset, buffer, parts);
+    if (message_begin_write(held))
+        conn_end(held->conn, &held->taken, SLOT_FAILR, ETIME);
 }
 
 static int64_t read_message(uint64_t id, uint64_t offset, const struct iovec *buffer, int parts)
@@ -162,12 +145,15 @@ static int64_t read_message(uint64_t id, uint64_t offset, const struct iovec *bu
     uint64_t begun = transfer_begin(held.taken.traced);
     if (offset < held.taken.nbytes)
         r = held.taken.lane == SRR_LANE_INLINE ? read_inline(&held, offset, buffer, parts)
-                                               : read_direct(&held, offset, buffer, parts);
+                                               : long_read(held.conn, &held.taken, offset, buffer, parts);
     if (begun != 0)
         transfer_end(held.conn, &held.taken, begun, r, held.taken.lane, false);
+    if (r == -ETIME)
+        give_up(&held);
     /* Validate after: if the sender has left, what we read may be anything. */
     if (atomic_load(&held.conn->slot->word) != held.taken.word || !conn_lives(held.conn))
         r = -ESRCH;
+    r = blame(r);
     if (r > 0 && offset + (uint64_t)r > held.taken.seen)
         held.taken.seen = offset + (uint64_t)r;
     message_release(&held, r == -ESRCH);
@@ -186,11 +172,17 @@ static int64_t write_reply(uint64_t id, uint64_t offset, const struct iovec *dat
         return -ESRCH;
     }
     uint64_t busy = word_with(held.taken.word, SLOT_BUSY), begun = transfer_begin(held.taken.traced);
-    r = length == 0 || offset >= held.taken.room ? 0 : write_direct(&held, offset, data, parts);
+    enum srr_lane lane = SRR_LANE_NONE;
+    r = 0;
+    if (offset < held.taken.room && length > held.taken.room - offset)
+        length = held.taken.room - offset;
+    if (length > 0 && offset < held.taken.room)
+        r = long_write(held.conn, &held.taken, offset, data, parts, length, false, &lane);
     if (begun != 0)
-        transfer_end(held.conn, &held.taken, begun, r, SRR_LANE_DIRECT, true);
-    if (!atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
-        conn_end(held.conn, &held.taken, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
+        transfer_end(held.conn, &held.taken, begun, r, lane, true);
+    if (r == -ETIME || !atomic_compare_exchange_strong(&held.conn->slot->word, &busy, held.taken.word)) {
+        /* We give it up, or BUSYC: it wants to leave, and has waited for us */
+        conn_end(held.conn, &held.taken, SLOT_FAILR, r == -ETIME ? ETIME : EINTR);
         message_release(&held, true);
         return -ESRCH;
     }

@@ -30,16 +30,10 @@
 #include "state.h"
 #include "traced.h"
 #include "transfer.h"
+#include "window.h"
 
 #define TRY_AGAIN 1 /* beside 0 and -errno */
 #define RELAYED 2
-
-/* What one Send has to carry, checked. */
-struct letter {
-    const struct iovec *message, *reply;
-    int message_parts, reply_parts;
-    uint64_t nbytes, room;
-};
 
 static int check_letter(struct letter *letter)
 {
@@ -68,15 +62,19 @@ static void let_in(struct process *self, pid_t receiver)
 }
 
 /* Everything about the Send but the word. Relaxed: the word's store publishes it. -EFAULT: a bad message. */
-static int describe(struct process *self, struct place *place, const struct link *link, const struct letter *letter)
+static int describe(struct process *self, struct place *place, struct link *link, struct letter *letter)
 {
     struct slot *slot = place->slot;
     struct traced *traced = &place->traced;
     enum srr_lane lane = letter->nbytes == 0              ? SRR_LANE_NONE
                          : letter->nbytes <= inline_max() ? SRR_LANE_INLINE
-                                                          : SRR_LANE_DIRECT;
+                         : forced_lane() == SRR_LANE_NONE ? SRR_LANE_DIRECT
+                                                          : forced_lane();
     uint64_t begun = now_if(traced->on);
-    if (lane == SRR_LANE_INLINE && gather(place->message, letter->nbytes, letter->message, letter->message_parts) < 0)
+    atomic_store_explicit(&slot->prefilled, 0, memory_order_relaxed);
+    if (lane == SRR_LANE_INLINE && gather(place->message, letter->nbytes, letter->message, letter->message_parts, 0) < 0)
+        return -EFAULT;
+    if ((lane == SRR_LANE_WINDOW || (lane == SRR_LANE_DIRECT && link->takes_window)) && window_prefill(place, letter) < 0)
         return -EFAULT;
     if (traced->on) {
         traced->transfer_ns += (uint64_t)now_ns() - begun;
@@ -89,7 +87,7 @@ static int describe(struct process *self, struct place *place, const struct link
     unsigned bad = 0;
     if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
         bad = REPLY_BUFFER_IS_BAD;
-    if (lane == SRR_LANE_DIRECT || letter->room > inline_max())
+    if (forced_lane() != SRR_LANE_WINDOW && (lane == SRR_LANE_DIRECT || letter->room > inline_max()))
         let_in(self, link->peer.pid);
     atomic_store_explicit(&slot->target, link->peer.row_id, memory_order_relaxed);
     atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
@@ -135,6 +133,7 @@ struct sending {
     struct place *place;
     uint64_t word;          /* as published */
     unsigned entry;
+    struct letter *letter;  /* and how far its bytes have gone through the window */
     volatile uint64_t left; /* by a handler: the word that it left from */
     volatile bool must_leave; /* the same, while the receiver was writing */
     volatile bool caught;   /* the receiver was told of a signal instead: SIGNAL-blocked */
@@ -192,15 +191,18 @@ static int look_up(struct sending *s, uint64_t seen)
     return 0;
 }
 
-/* Sleep once. Returns why the Send must end (it may not be able to yet), or 0. */
-static int sleep_on(struct sending *s, uint64_t seen, struct patience *patience, bool leaving)
+/*
+ * Sleep once, while *futex == value: the word itself, or what the receiver does in the window. Returns why the Send must end (it may
+ * not be able to yet), or 0.
+ */
+static int sleep_on(struct sending *s, uint64_t seen, a32 *futex, uint32_t value, struct patience *patience, bool leaving)
 {
     struct slot *slot = s->place->slot;
     if (atomic_load_explicit(&slot->since_ns, memory_order_relaxed) == 0)
         atomic_store_explicit(&slot->since_ns, (uint64_t)now_ns(), memory_order_relaxed);
     atomic_store(&slot->sleeping, 1);
     /* One that is leaving has no time left, but must stay until the copy into its buffer is done. */
-    int r = futex_sleep(low_half(&slot->word), (uint32_t)seen, leaving ? SLICE_FIRST : patience_slice(patience));
+    int r = futex_sleep(futex, value, leaving ? SLICE_FIRST : patience_slice(patience));
     if (r == -EINTR)
         return s->caught ? 0 : -EINTR;
     if (r != -ETIMEDOUT)
@@ -241,9 +243,17 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
             }
             continue;
         }
-        if (why == 0 && spin(thread_spinner_send(), low_half(&slot->word), (uint32_t)word, &s->link->front->port.cpu))
+        a32 *futex = low_half(&slot->word);
+        uint32_t value = (uint32_t)word;
+        if (why == 0 && state_is_served(word_state(word)) &&
+            window_serve(s->place, s->letter, word, &futex, &value)) {
+            /* A receiver that never has enough must not keep us for ever. */
+            why = patience_is_due(patience) ? patience_look(patience) : patience_check(patience);
             continue;
-        int now = sleep_on(s, word, patience, why != 0);
+        }
+        if (why == 0 && spin(thread_spinner_send(), futex, value, &s->link->front->port.cpu))
+            continue;
+        int now = sleep_on(s, word, futex, value, patience, why != 0);
         why = why != 0 ? why : now;
     }
 }
@@ -257,7 +267,7 @@ static void lift(const struct link *link)
 }
 
 /* Point of no return is behind us: the transaction has ended, one way or another. */
-static int read_result(struct place *place, const struct letter *letter, uint64_t end, int why, struct srr_sent *sent)
+static int read_result(struct place *place, struct letter *letter, uint64_t end, int why, struct srr_sent *sent)
 {
     struct slot *slot = place->slot;
     enum slot_state state = word_state(end);
@@ -274,7 +284,7 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
     if (state == SLOT_RELAY)
         return why != 0 && why != -ESRCH ? why : RELAYED; /* we wanted to leave; who relayed may be dead by now */
     if (state != SLOT_DONE)
-        return state == SLOT_SENT || state == SLOT_RECV ? why : -EPROTO; /* garbage in our slot */
+        return state == SLOT_SENT || state == SLOT_RECV || state == SLOT_ASK ? why : -EPROTO; /* garbage in our slot */
     sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
     if (status != 0)
         return status < 4096 ? -(int)status : -EPROTO;
@@ -288,10 +298,12 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
         if (inlined > INLINE_SIZE)
             return -EPROTO;
         uint64_t begun = now_if(place->traced.on);
-        if (scatter(letter->reply, letter->reply_parts, place->reply, inlined) < 0)
+        if (scatter(letter->reply, letter->reply_parts, 0, place->reply, inlined) < 0)
             return -EFAULT;
         if (place->traced.on)
             place->traced.transfer_ns += (uint64_t)now_ns() - begun;
+    } else if (sent->reply_lane == SRR_LANE_WINDOW) {
+        return window_finish(place, letter);
     } else if (sent->reply_lane != SRR_LANE_DIRECT) {
         sent->reply_lane = SRR_LANE_NONE;
     }
@@ -299,10 +311,11 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
 }
 
 /* From the first contact to the result; the slot is ours. RELAYED: it must be sent on to slot->relay_to. */
-static int transact(struct process *self, struct link *link, struct place *place, const struct letter *letter,
+static int transact(struct process *self, struct link *link, struct place *place, struct letter *letter,
                     struct patience *patience, struct srr_sent *sent)
 {
     struct slot *slot = place->slot;
+    letter->begun = false; /* of a receiver that relayed it */
     int why, r, entry = entry_patiently(self, link, place, patience);
     if (entry < 0)
         return entry;
@@ -311,7 +324,7 @@ static int transact(struct process *self, struct link *link, struct place *place
     if (verb_is_interrupted())
         return -EINTR;
     atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
-    struct sending sending = {self, link, place, word_next(place->word, 0), (unsigned)entry, 0, false, false};
+    struct sending sending = {self, link, place, word_next(place->word, 0), (unsigned)entry, letter, 0, false, false};
 
     place->traced.published_ns = now_if(place->traced.on);
     PROBE(send, word_generation(sending.word), link->peer.pid, 0, letter->nbytes,
@@ -333,7 +346,11 @@ static int transact(struct process *self, struct link *link, struct place *place
     wait_end();
     if (place->traced.on)
         traced_woken(place);
+    if (state_is_served(word_state(end)))
+        window_leave(place);
     r = read_result(place, letter, end, why, sent);
+    if (letter->nbytes > inline_max())
+        link->takes_window = sent->message_lane == SRR_LANE_WINDOW;
 
     atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
@@ -355,7 +372,7 @@ static bool successor_of(const struct peer *peer, int64_t then)
 }
 
 /* Over a link. TRY_AGAIN: it was to a dead process, and the number was another's already, who is meant. */
-static int send_over(struct process *self, struct link *link, struct place *place, const struct letter *letter,
+static int send_over(struct process *self, struct link *link, struct place *place, struct letter *letter,
                      struct patience *patience, struct srr_sent *sent)
 {
     int64_t begun = now_roughly_ns();
@@ -370,7 +387,7 @@ static int send_over(struct process *self, struct link *link, struct place *plac
 }
 
 /* To each receiver in turn that it is relayed to. */
-static int send_to(struct process *self, pid_t to, struct place *place, const struct letter *letter,
+static int send_to(struct process *self, pid_t to, struct place *place, struct letter *letter,
                    struct patience *patience, struct srr_sent *sent)
 {
     struct slot *slot = place->slot;
@@ -393,7 +410,7 @@ static int send_to(struct process *self, pid_t to, struct place *place, const st
     return r == RELAYED ? -EPROTO : r;
 }
 
-static int send_letter(pid_t to, const struct letter *letter, const struct srr_wait *wait, struct srr_sent *sent)
+static int send_letter(pid_t to, struct letter *letter, const struct srr_wait *wait, struct srr_sent *sent)
 {
     struct patience patience;
     struct place *place;
@@ -425,7 +442,7 @@ int srr_send(pid_t to, const struct iovec *message, int message_parts, const str
              const struct srr_wait *wait, struct srr_sent *ret_sent)
 {
     struct srr_sent unwanted, *sent = ret_sent ? ret_sent : &unwanted;
-    struct letter letter = {message, reply, message_parts, reply_parts, 0, 0};
+    struct letter letter = {.message = message, .reply = reply, .message_parts = message_parts, .reply_parts = reply_parts};
     verb_begin();
     memset(sent, 0, sizeof *sent);
     int r = check_letter(&letter);

@@ -16,6 +16,9 @@
  *   └── FAILN (failed, never received: safe to repeat) · FAILR (failed after it was received: in doubt)
  *       · RELAY (from BUSY: the receiver handed it on; the sender sends it to whom it says, as a new transaction)
  *
+ *   Window lane (window.c):  RECV ──▶ ASK ──▶ RECV    the sender's thread fills the window; it may leave, as from RECV
+ *                            BUSY ──▶ GIVE ──▶ BUSY   the sender's thread drains it; it may not leave, as from BUSY
+ *
  * Who may do what: the sender makes SENT, and IDLE from SENT, RECV and the terminal states; the
  * receiver makes all the others. The sender may end any state of a receiver that is certainly dead.
  * A generation never comes back while anybody can remember it: 50 bits, one more at each Send.
@@ -34,10 +37,12 @@ enum slot_state {
     SLOT_RECV = 2,  /* taken; REPLY-blocked. The receiver may read the sender's memory */
     SLOT_BUSY = 3,  /* the receiver is writing into the sender: it may not leave */
     SLOT_BUSYC = 4, /* the same, and the sender wants to leave */
-    SLOT_DONE = 5,  /* replied */
-    SLOT_FAILN = 6, /* failed, never received */
-    SLOT_FAILR = 7, /* failed, in doubt */
-    SLOT_RELAY = 8, /* handed on: the sender itself publishes it again, to another receiver */
+    SLOT_ASK = 5,   /* as RECV, and the receiver asks the sender's thread for bytes of the message */
+    SLOT_GIVE = 6,  /* as BUSY, and the sender's thread takes bytes of the reply out of the window */
+    SLOT_DONE = 7,  /* replied */
+    SLOT_FAILN = 8, /* failed, never received */
+    SLOT_FAILR = 9, /* failed, in doubt */
+    SLOT_RELAY = 10, /* handed on: the sender itself publishes it again, to another receiver */
 };
 
 #define WORD_STATE_MASK UINT64_C(0xf)
@@ -94,15 +99,17 @@ static inline bool state_is_terminal(enum slot_state state)
 
 static inline bool state_is_received(enum slot_state state)
 {
-    return state == SLOT_RECV || state == SLOT_BUSY || state == SLOT_BUSYC || state == SLOT_DONE ||
-           state == SLOT_FAILR || state == SLOT_RELAY;
+    return (state >= SLOT_RECV && state <= SLOT_DONE) || state == SLOT_FAILR || state == SLOT_RELAY;
 }
 
 /* The sender's buffers are in somebody else's hands. */
 static inline bool state_is_being_written(enum slot_state state)
 {
-    return state == SLOT_BUSY || state == SLOT_BUSYC;
+    return state == SLOT_BUSY || state == SLOT_BUSYC || state == SLOT_GIVE;
 }
+
+/* The receiver wants the sender's thread to move bytes. */
+static inline bool state_is_served(enum slot_state state) { return state == SLOT_ASK || state == SLOT_GIVE; }
 
 /* What a sender that wants to leave (time-out, signal) makes of the word. Equal: it must wait. */
 static inline uint64_t word_leaving(uint64_t word)
@@ -110,8 +117,10 @@ static inline uint64_t word_leaving(uint64_t word)
     switch (word_state(word)) {
     case SLOT_SENT:
     case SLOT_RECV:
+    case SLOT_ASK:
         return word_with(word, SLOT_IDLE);
     case SLOT_BUSY:
+    case SLOT_GIVE:
         return word_with(word, SLOT_BUSYC);
     default:
         return word;
@@ -127,6 +136,8 @@ static inline uint64_t word_bereaved(uint64_t word)
     case SLOT_RECV:
     case SLOT_BUSY:
     case SLOT_BUSYC:
+    case SLOT_ASK:
+    case SLOT_GIVE:
         return word_with(word, SLOT_FAILR);
     default:
         return word;

@@ -55,44 +55,62 @@ int parts_length(const struct iovec *parts, int count, uint64_t *ret_length)
     return r;
 }
 
-MAY_FAULT int64_t copy_together(void *to, uint64_t room, const struct iovec *parts, int count)
+/* What lies in [offset, offset + length) of a part; both are reduced to what lies behind it. False: nothing. */
+static bool cut(struct iovec part, uint64_t *offset, uint64_t *length, struct iovec *ret_part)
 {
-    uint64_t done = 0;
-    for (int i = 0; i < count && done < room; i++) {
-        size_t n = parts[i].iov_len < room - done ? parts[i].iov_len : (size_t)(room - done);
-        if (n > 0)
-            copy_shared((char *)to + done, parts[i].iov_base, n);
-        done += n;
+    if (*length == 0)
+        return false;
+    if (*offset >= part.iov_len) {
+        *offset -= part.iov_len;
+        return false;
     }
-    return (int64_t)done;
+    uint64_t here = part.iov_len - *offset;
+    if (here > *length)
+        here = *length;
+    *ret_part = (struct iovec){(char *)part.iov_base + *offset, (size_t)here};
+    *length -= here;
+    *offset = 0;
+    return true;
 }
 
-int64_t gather(void *to, uint64_t room, const struct iovec *parts, int count)
+MAY_FAULT int64_t copy_together(char *to, uint64_t room, const struct iovec *parts, int count, uint64_t offset)
+{
+    uint64_t left = room;
+    struct iovec piece;
+    for (int i = 0; i < count && left > 0; i++)
+        if (cut(parts[i], &offset, &left, &piece)) {
+            copy_shared(to, piece.iov_base, piece.iov_len);
+            to += piece.iov_len;
+        }
+    return (int64_t)(room - left);
+}
+
+int64_t gather(void *to, uint64_t room, const struct iovec *parts, int count, uint64_t offset)
 {
     if (!copy_begin())
         return -EFAULT;
-    int64_t done = copy_together(to, room, parts, count);
+    int64_t done = copy_together(to, room, parts, count, offset);
     copy_end();
     return done;
 }
 
-MAY_FAULT int64_t copy_apart(const struct iovec *parts, int count, const void *from, uint64_t length)
+MAY_FAULT int64_t copy_apart(const struct iovec *parts, int count, uint64_t offset, const char *from, uint64_t length)
 {
-    uint64_t done = 0;
-    for (int i = 0; i < count && done < length; i++) {
-        size_t n = parts[i].iov_len < length - done ? parts[i].iov_len : (size_t)(length - done);
-        if (n > 0)
-            copy_shared(parts[i].iov_base, (const char *)from + done, n);
-        done += n;
-    }
-    return (int64_t)done;
+    uint64_t left = length;
+    struct iovec piece;
+    for (int i = 0; i < count && left > 0; i++)
+        if (cut(parts[i], &offset, &left, &piece)) {
+            copy_shared(piece.iov_base, from, piece.iov_len);
+            from += piece.iov_len;
+        }
+    return (int64_t)(length - left);
 }
 
-int64_t scatter(const struct iovec *parts, int count, const void *from, uint64_t length)
+int64_t scatter(const struct iovec *parts, int count, uint64_t offset, const void *from, uint64_t length)
 {
     if (!copy_begin())
         return -EFAULT;
-    int64_t done = copy_apart(parts, count, from, length);
+    int64_t done = copy_apart(parts, count, offset, from, length);
     copy_end();
     return done;
 }
@@ -154,24 +172,6 @@ typedef ssize_t transfer_call(const struct remote *remote, uint64_t there, const
                               uint64_t here, uint64_t length);
 
 #if UINTPTR_MAX == UINT64_MAX
-
-/* What lies in [offset, offset + length) of a part; both are reduced to what lies behind it. */
-static bool cut(struct iovec part, uint64_t *offset, uint64_t *length, struct iovec *ret_part)
-{
-    if (*length == 0)
-        return false;
-    if (*offset >= part.iov_len) {
-        *offset -= part.iov_len;
-        return false;
-    }
-    uint64_t here = part.iov_len - *offset;
-    if (here > *length)
-        here = *length;
-    *ret_part = (struct iovec){(char *)part.iov_base + *offset, here};
-    *length -= here;
-    *offset = 0;
-    return true;
-}
 
 static ssize_t vm(__typeof__(process_vm_readv) *call, const struct remote *remote, uint64_t there,
                   const struct iovec *local, int count, uint64_t here, uint64_t length)
