@@ -9,14 +9,19 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from ways import Way
 
 sys.path.insert(0, str(Path(__file__).parent))  # drive, wire: also under --import-mode=importlib
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guarantee(letter): shows this guarantee of the library (tests/README.md)")
+    config.addinivalue_line("markers", "only_by(way, ...): runs over these ways only (tests/ways.py)")
     config.addinivalue_line("markers", "may_heal: the periodic look is allowed to find something")
     # A shell in the background lets SIGINT be ignored, nohup SIGHUP, and what we start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -55,11 +60,19 @@ def names() -> Iterator[Path]:
 
 
 @pytest.fixture
-def company(request: pytest.FixtureRequest, tmp_path: Path, names: Path) -> Iterator[object]:
+def way(request: pytest.FixtureRequest) -> object:
+    """How the partners are connected: tests/ways.py."""
+    from ways import DEFAULT, WAYS
+
+    return WAYS[request.param] if hasattr(request, "param") else DEFAULT
+
+
+@pytest.fixture
+def company(request: pytest.FixtureRequest, tmp_path: Path, names: Path, way: Way) -> Iterator[object]:
     """Partners of this test. At its end: nothing was found by the periodic look alone, and all are gone."""
     from drive import Company
 
-    made = Company(tmp_path, names)
+    made = Company(tmp_path, names, way)
     made.may_heal = request.node.get_closest_marker("may_heal") is not None
     yield made
     try:

@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import pytest
 import wire
+from ways import DEFAULT, Way
 
 import srr
 from srr import _native, errors, processes
@@ -257,8 +258,8 @@ class Partner:
 class Company:
     """The partners of one test."""
 
-    def __init__(self, folder: Path, names: Path) -> None:
-        self.folder, self.names = folder, names
+    def __init__(self, folder: Path, names: Path, way: Way = DEFAULT) -> None:
+        self.folder, self.names, self.way = folder, names, way
         self.partners: list[Partner] = []
         self.may_heal = False
 
@@ -270,7 +271,13 @@ class Company:
             [*prefix, sys.executable, str(HERE / "partner.py")],
             stdin=orders_read,
             stdout=answers_write,
-            env={**os.environ, "PYTHONPATH": str(HERE), "SRR_RUNTIME_DIR": str(self.names), **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(HERE),
+                "SRR_RUNTIME_DIR": str(self.names),
+                **self.way.environment,
+                **environment,
+            },
         )
         os.close(orders_read)
         os.close(answers_write)

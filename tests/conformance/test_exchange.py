@@ -55,10 +55,10 @@ def test_settings_of_the_two_sides_may_differ(company: Company) -> None:
         exchange(client, server, Pattern(nbytes, nbytes))
 
 
-@pytest.mark.parametrize(("nbytes", "lane"), [(0, "-"), (1, "inline"), (65536, "inline"), (65537, "direct")])
+@pytest.mark.parametrize(("nbytes", "lane"), [(0, "none"), (1, "short"), (65536, "short"), (65537, "long")])
 def test_the_lane_is_told(company: Company, nbytes: int, lane: str) -> None:
     server, client = company.start(), company.start()
-    assert exchange(server, client, Pattern(nbytes)).lane == lane
+    assert exchange(server, client, Pattern(nbytes)).lane == {"none": "-", **vars(company.way)}[lane]
 
 
 def test_by_name(company: Company) -> None:

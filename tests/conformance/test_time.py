@@ -111,6 +111,7 @@ def test_a_stopped_server_times_out_its_clients(company: Company) -> None:
 
 
 @guarantee("D")
+@pytest.mark.only_by("direct")
 @pytest.mark.parametrize("nbytes", [10, 1 << 20])
 def test_a_stopped_client_stops_nobody(company: Company, nbytes: int) -> None:
     server, client, other = company.start_many(3)

@@ -10,20 +10,21 @@ from pathlib import Path
 
 import pytest
 from drive import Company, Partner, exchange, guarantee, srr, works
+from wire import Pattern
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 
 NOBODY = 65534
 
 
-def start_as(company: Company, uid: int, dumpable: bool = True) -> Partner:
+def start_as(company: Company, uid: int, dumpable: bool = True, **environment: str) -> Partner:
     """A partner of that user, with a runtime folder of its own."""
     folder = Path(company.names) / f"of-{uid}"
     if not folder.exists():
         folder.mkdir(mode=0o700)
         os.chown(folder, uid, uid)
         company.names.chmod(0o711)
-    partner = company.start(SRR_RUNTIME_DIR=str(folder))
+    partner = company.start(SRR_RUNTIME_DIR=str(folder), **environment)
     partner.do("become", uid=uid, dumpable=dumpable)
     return partner
 
@@ -88,11 +89,24 @@ def test_one_that_is_not_dumpable_refuses(company: Company, hidden: str, used: b
 
 @guarantee("B")
 def test_one_that_stops_being_dumpable_after_it_was_met(company: Company) -> None:
-    """What was mapped stays mapped; what needs the direct lane is refused clearly, and the pair goes on."""
+    """What was mapped stays mapped; what went by the direct lane goes by the window, both ways."""
     server, client = start_as(company, NOBODY), start_as(company, NOBODY)
     exchange(server, client)
     client.do("set_dumpable", dumpable=False)
     exchange(server, client, b"inline still works")
+    for _ in range(3):
+        assert exchange(server, client, Pattern(700_000)).lane == "window"
+    client.do("set_dumpable", dumpable=True)
+    lanes = [exchange(server, client, Pattern(700_000)).lane for _ in range(70)]
+    assert lanes[-1] == "direct"  # tried again now and then
+
+
+def test_the_direct_lane_alone_when_it_is_refused(company: Company) -> None:
+    """Who insists on it is refused clearly, and the pair goes on."""
+    server = start_as(company, NOBODY, SRR_LANE="direct", SRR_INLINE="65536")
+    client = start_as(company, NOBODY)
+    exchange(server, client)
+    client.do("set_dumpable", dumpable=False)
     sending = client.order("send", to=server.pid, message=bytes(200_000), timeout=10.0)
     assert isinstance(server.fails("receive", timeout=1.0), srr.TimedOut)
     failure = sending.failure()
