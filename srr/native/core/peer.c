@@ -65,7 +65,7 @@ uint64_t process_started(pid_t pid)
     return read_stat(pid, &state, &started) ? started : 0;
 }
 
-bool is_thread_of(pid_t pid, pid_t tid) { return syscall(SYS_tgkill, pid, tid, 0) == 0; }
+bool is_thread_of(pid_t pid, pid_t tid) { return tid > 0 && (syscall(SYS_tgkill, pid, tid, 0) == 0 || errno == EPERM); }
 
 /* A first thread that has left shows an empty table, while the others have theirs. */
 static bool has_left(pid_t pid)
@@ -204,6 +204,7 @@ int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
     r = search_threads(pid, row_fd, ret_peer, ret_fd);
     if (r == 0) {
         ret_peer->uid = st.st_uid;
+        ret_peer->gid = st.st_gid;
         ret_peer->started = process_started(pid);
     }
     if (r == -ENOENT)

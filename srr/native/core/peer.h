@@ -15,6 +15,7 @@ struct peer {
     pid_t pid;
     pid_t tid;       /* the thread through which we saw its descriptors: the first, unless that one has left */
     uid_t uid;
+    gid_t gid;
     int row_fd;      /* number in the peer's own table */
     int life_fd;
     dev_t device;    /* of the row file */

@@ -27,6 +27,8 @@ static int64_t write_direct(struct held *held, uint64_t offset, const struct iov
     struct slot *slot = held->conn->slot;
     struct remote remote = {.pid = held->conn->peer.pid, .tid = held->taken.tid};
     uint64_t room;
+    if (held->conn->guest)
+        return -EPERM;
     unsigned skip = atomic_load(&slot->message_parts), count = atomic_load(&slot->reply_parts);
     if (skip > PARTS_MAX || remote_load(&remote, slot->parts + skip, count, &room) < 0 || room != held->taken.room)
         return -EINVAL;
@@ -146,6 +148,8 @@ static int64_t read_direct(struct held *held, uint64_t offset, const struct iove
     struct slot *slot = held->conn->slot;
     struct remote remote = {.pid = held->conn->peer.pid, .tid = held->taken.tid};
     uint64_t length;
+    if (held->conn->guest)
+        return -EPERM;
     if (remote_load(&remote, slot->parts, atomic_load(&slot->message_parts), &length) < 0 ||
         length != held->taken.nbytes)
         return -SRR_EDSTFAULT;
