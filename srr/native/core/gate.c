@@ -70,7 +70,7 @@ static struct gate *gate_for(struct receiver *r, const struct introduction *it)
 static void let_in(struct receiver *r, struct introduction *it)
 {
     struct guest *guest = calloc(1, sizeof *guest);
-    struct pair_header *map = pair_map(it, it->peer.pid, r->self->pid);
+    struct pair_header *map = stranger_is_sound(&it->peer) ? pair_map(it, it->peer.pid, r->self->pid) : NULL;
     struct gate *gate = guest && map ? gate_for(r, it) : NULL;
     if (gate && !gate->guests[it->index]) {
         *guest = (struct guest){

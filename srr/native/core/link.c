@@ -264,10 +264,10 @@ static int make_link_over_pairs(struct process *self, pid_t pid, struct patience
     int r = helper_introduce(self, pid, patience, &it);
     if (r < 0)
         return r;
-    struct link *link = calloc(1, sizeof *link);
+    struct link *link = stranger_is_sound(&it.peer) ? calloc(1, sizeof *link) : NULL;
     if (!link) {
         introduction_close(&it);
-        return -ENOMEM;
+        return -EPROTO;
     }
     link->peer = (struct peer){.pid = pid, .uid = it.peer.uid, .row_fd = -1, .life_fd = -1, .started = process_started(pid)};
     link->stranger = it.peer;

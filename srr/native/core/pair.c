@@ -94,12 +94,10 @@ struct gate_front *gate_map(const struct introduction *it, struct gate_front *ol
     return map_over(old, it->gate, GATE_SIZE, PROT_READ | PROT_WRITE);
 }
 
-/* The life file must be a memfd, too: a lock is asked for, and on another kind of file that could wait for its server. */
 struct pair_header *pair_map(const struct introduction *it, pid_t sender, pid_t receiver)
 {
     struct pair_header header;
-    if (it->index >= GATE_PAIRS || !is_sealed(it->peer.life, LIFE_SIZE, SIZE_SEALS | F_SEAL_FUTURE_WRITE) ||
-        !is_sealed(it->pair, PAIR_SIZE, SIZE_SEALS) || pread(it->pair, &header, sizeof header, 0) != sizeof header ||
+    if (it->index >= GATE_PAIRS || !is_sealed(it->pair, PAIR_SIZE, SIZE_SEALS) || pread(it->pair, &header, sizeof header, 0) != sizeof header ||
         header.magic != PAIR_MAGIC || header.version != LAYOUT_VERSION || header.pair_id != it->pair_id ||
         header.index != it->index || header.sender != sender || header.receiver != receiver)
         return NULL;
@@ -111,6 +109,11 @@ void pair_unmap(struct pair_header *pair) { unmap_shared(pair, PAIR_SIZE); }
 struct slot *pair_slot(struct pair_header *pair, uint32_t slot)
 {
     return (struct slot *)(void *)((char *)pair + PAIR_SLOTS_AT + (size_t)slot * SLOT_STRIDE);
+}
+
+bool stranger_is_sound(const struct stranger *stranger)
+{
+    return stranger->pid > 0 && is_sealed(stranger->life, LIFE_SIZE, SIZE_SEALS | F_SEAL_FUTURE_WRITE);
 }
 
 bool stranger_runs(const struct stranger *stranger)

@@ -38,6 +38,8 @@ struct pair_header *pair_map(const struct introduction *it, pid_t sender, pid_t 
 void pair_unmap(struct pair_header *pair);
 struct slot *pair_slot(struct pair_header *pair, uint32_t slot);
 
+/* Its life file is a memfd: on another kind of file, whoever asks for a lock could be made to wait. */
+bool stranger_is_sound(const struct stranger *stranger);
 /* Some of its threads are there: one system call. */
 bool stranger_runs(const struct stranger *stranger);
 /* And it is the same program, with the same rows. */
