@@ -2,8 +2,7 @@
  * helper.c - see helper.h.
  *
  * One socket a process, one lock around each question and its answer; whoever holds the lock also reads the news that
- * come in between. The helper is trusted as far as its socket is: it lies in a folder that only root or this user can
- * write, and root or this user listens there. What it sends is checked for form all the same.
+ * come in between.
  *
  * It may be killed and started again at any time. Pairs that were made go on without it. All that it has to be told again
  * is told when the next one is joined: who we are, our names, whom we watch (send.c).
@@ -12,19 +11,17 @@
 #include "helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "folder.h"
+#include "helper_socket.h"
 #include "link.h"
 #include "map.h"
 #include "process.h"
@@ -37,7 +34,6 @@
 #define AWAY_LONGEST (5000 * MS)
 #define AWAY_SLICE (20 * MS)
 #define MEETINGS_MAX 4096
-#define FDS_MAX 4
 
 struct meeting {
     struct meeting *next;
@@ -105,121 +101,7 @@ static void leave(struct helper *h, int why)
     atomic_store(&h->fd, -1);
 }
 
-/* ---- finding it */
-
-static int helper_path(char *buffer, size_t size)
-{
-    const char *set = getenv("SRR_HELPER");
-    int n = snprintf(buffer, size, "%s", set ? set : HELPER_SOCKET);
-    return n > 0 && (size_t)n < size ? 0 : -ENOSYS;
-}
-
-/* The folder, if nobody but root or this user could put a socket of his own there. */
-static int open_folder(char *path)
-{
-    struct stat st;
-    char *slash = strrchr(path, '/');
-    if (!slash)
-        return -ENOSYS;
-    *slash = 0;
-    int fd = open(*path ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    *slash = '/';
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 022) == 0)
-        return fd;
-    close(fd);
-    return -EACCES;
-}
-
-static int check_listener(int fd)
-{
-    struct ucred who;
-    socklen_t size = sizeof who;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-        return -errno;
-    return who.uid == 0 || who.uid == geteuid() ? 0 : -EACCES;
-}
-
-/* -ENOENT: there is none; -ECONNREFUSED: nobody listens now; -EACCES: it is not to be trusted. */
-static int open_socket(void)
-{
-    char path[256];
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int r = helper_path(path, sizeof path);
-    if (r < 0)
-        return r;
-    int folder = open_folder(path);
-    if (folder < 0)
-        return folder;
-    /* Through the folder that was checked: its name may lead elsewhere by now. */
-    r = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d%s", folder, strrchr(path, '/'));
-    int fd = (size_t)r < sizeof address.sun_path ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-    r = fd < 0 ? -EMFILE : connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? check_listener(fd) : -errno;
-    close(folder);
-    if (r == 0)
-        return fd_keep(fd);
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
 /* ---- asking it */
-
-static int send_one(struct helper *h, const struct request *request, int descriptor)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec part = {(void *)(uintptr_t)request, sizeof *request};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (descriptor >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        control.header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
-    }
-    ssize_t n = sendmsg(h->fd, &message, MSG_NOSIGNAL);
-    return n == sizeof *request ? 0 : n < 0 ? -errno : -EPROTO;
-}
-
-/* What came with a datagram, kept. Returns how many. */
-static int take_descriptors(struct msghdr *message, int fds[FDS_MAX])
-{
-    int n = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) && n < FDS_MAX; i++) {
-            memcpy(&fds[n], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            fds[n] = fd_keep(fds[n]);
-            n++;
-        }
-    }
-    return n;
-}
-
-/* Does not wait: -EAGAIN. Else the number of descriptors, or why there is no helper any more. */
-static int receive_one(struct helper *h, struct answer *ret_answer, int fds[FDS_MAX])
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
-    } control;
-    struct iovec part = {ret_answer, sizeof *ret_answer};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(h->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0)
-        return -errno;
-    int count = take_descriptors(&message, fds);
-    if (n == sizeof *ret_answer && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && ret_answer->magic == HELPER_MAGIC)
-        return count;
-    while (count > 0)
-        fd_drop(fds[--count]);
-    return n == 0 ? -EPIPE : -EPROTO;
-}
 
 /* An answer's descriptors, by their places. Exactly as many as there must be, else nothing. */
 static bool introduced(const struct answer *answer, int fds[FDS_MAX], int count, struct introduction *ret_introduction)
@@ -285,7 +167,7 @@ static void listen_now(struct process *self)
     struct helper *h = self->helper;
     struct answer answer;
     int fds[FDS_MAX], n;
-    while (h->fd >= 0 && (n = receive_one(h, &answer, fds)) != -EAGAIN) {
+    while (h->fd >= 0 && (n = helper_receive(h->fd, &answer, fds)) != -EAGAIN) {
         if (n >= 0 && answer.op == OP_MEET)
             note_meeting(self, &answer, fds, n);
         else if (n != -EINTR)
@@ -315,9 +197,9 @@ static int ask(struct process *self, struct request *request, int descriptor, st
     int64_t end = now_ns() + ANSWER_LONGEST;
     request->magic = HELPER_MAGIC;
     request->cookie = ++h->cookie;
-    int r = send_one(h, request, descriptor);
+    int r = helper_send(h->fd, request, descriptor);
     while (r == 0) {
-        int n = receive_one(h, ret_answer, fds);
+        int n = helper_receive(h->fd, ret_answer, fds);
         if (n >= 0 && ret_answer->op == request->op && ret_answer->cookie == request->cookie) {
             *ret_count = n;
             return 0;
@@ -391,7 +273,7 @@ static void join(struct process *self)
 {
     struct helper *h = self->helper;
     struct stat st;
-    int fd = futex_sleeps_on_any() ? open_socket() : -ENOSYS, r = fd;
+    int fd = futex_sleeps_on_any() ? helper_open() : -ENOSYS, r = fd;
     if (fd >= 0) {
         r = fstat(fd, &st) == 0 ? 0 : -errno;
         h->socket = st;

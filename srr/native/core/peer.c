@@ -167,6 +167,32 @@ static int search_table(pid_t pid, pid_t tid, struct peer *ret_peer, int *ret_fd
     return r;
 }
 
+int peer_open_pair(pid_t pid, pid_t receiver, uint32_t index)
+{
+    char path[64];
+    struct pair_header header;
+    struct stat st;
+    struct dirent *entry;
+    int fd = -ENOENT;
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -EACCES;
+    while (fd < 0 && (entry = readdir(dir))) {
+        int number = atoi(entry->d_name);
+        fd = number < ROW_FD_LIKELY ? -ENOENT
+                                    : open_sealed(pid, number, PAIR_FILE_NAME, O_RDONLY, PAIR_SIZE,
+                                                  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, &st);
+        if (fd >= 0 && (pread(fd, &header, sizeof header, 0) != sizeof header || header.sender != pid ||
+                        header.receiver != receiver || header.index != index)) {
+            close(fd);
+            fd = -ENOENT;
+        }
+    }
+    closedir(dir);
+    return fd;
+}
+
 static int search_thread(pid_t pid, pid_t tid, int row_fd, struct peer *ret_peer, int *ret_fd)
 {
     return row_fd >= 0 ? open_row(pid, tid, row_fd, ret_peer, ret_fd) : search_table(pid, tid, ret_peer, ret_fd);
