@@ -26,3 +26,8 @@ def about_helper(partner: Partner) -> dict[str, Any]:
     from srr import _native
 
     return dict(_native.helper())
+
+
+@order
+def relay_to(partner: Partner, target: int, hold: str = "it") -> None:
+    partner.held[hold].relay(target)

@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def wake(page: mmap.mmap) -> None:
 
 class Helper:
     def __init__(self, path: str) -> None:
+        self.began = time.monotonic()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         Path(path).unlink(missing_ok=True)
         self.listener.bind(path)
@@ -153,6 +155,7 @@ class Helper:
             fcntl.fcntl(process.news_file, fcntl.F_ADD_SEALS, SEALS | 0x10)
             self.by_pid[process.pid] = process
             out, error = [process.news_file], 0
+            answer["moved"] = int((time.monotonic() - self.began) * 1000)
         elif op == PUBLISH:
             error = self.publish(process, name, mode, gid)
         elif op == WITHDRAW:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from drive import Company, Partner, until
@@ -68,6 +69,16 @@ class Town:
         partner.do("load", path=str(Path(__file__).with_name("pair_orders.py")))
         partner.do("become", uid=uid, dumpable=dumpable, groups=groups or [])
         return partner
+
+    def fork(self, parent: Partner) -> Partner:
+        """A child of it, which must be able to open our FIFOs."""
+        before = os.umask(0)
+        try:
+            folder = Path(tempfile.mkdtemp(dir=self.company.names))
+            folder.chmod(0o711)
+            return self.company.adopt(parent.fork(folder))
+        finally:
+            os.umask(before)
 
     def server(self, uid: int = 1001, name: str = "plc", mode: int = 0o666, **more: object) -> Partner:
         """One that shares a name which everybody may use."""

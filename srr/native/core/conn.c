@@ -103,7 +103,7 @@ pid_t conn_tid(const struct conn *conn)
 bool conn_lives(const struct conn *conn)
 {
     if (conn->guest)
-        return stranger_runs(&conn->guest->stranger);
+        return stranger_alive(&conn->guest->stranger);
     uint32_t word = atomic_load(conn->life);
     return !(word & FUTEX_OWNER_DIED) &&
            (word & FUTEX_TID_MASK) == atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);

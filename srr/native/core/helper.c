@@ -24,12 +24,15 @@
 #include "helper_socket.h"
 #include "link.h"
 #include "map.h"
+#include "peer.h"
 #include "process.h"
 #include "signals.h"
 #include "srr.h"
 
 #define ANSWER_LONGEST (1000 * MS) /* it answers at once, or is stopped, or overwhelmed */
 #define RETRY (1000 * MS)
+#define RETRY_AWAY (100 * MS) /* it has been there a moment ago, and others may be waiting for us to be back with it */
+#define YOUNG (2000 * MS) /* so long after its start, who is not there or has no name may be on his way */
 #define RETRY_HUNG (30000 * MS)
 #define AWAY_LONGEST (5000 * MS)
 #define AWAY_SLICE (20 * MS)
@@ -56,6 +59,7 @@ struct helper {
     int why;              /* there is no connection: -errno */
     uint64_t cookie;
     uint32_t features, version;
+    _Atomic int64_t began; /* the helper */
     a32 joins;
     pthread_mutex_t meeting; /* the list; taken last */
     struct meeting *first, *last;
@@ -89,6 +93,9 @@ uint32_t helper_joins(const struct process *self)
 
 bool helper_has_names(const struct process *self) { return atomic_load(&self->helper->has_names) != 0; }
 
+/* It has been there, and will be again: the socket is, and nobody answers. */
+static bool is_away(int r) { return r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET || r == -EAGAIN; }
+
 static void leave(struct helper *h, int why)
 {
     struct stat st;
@@ -96,6 +103,8 @@ static void leave(struct helper *h, int why)
     h->why = why;
     if (fd < 0)
         return;
+    if (is_away(why))
+        atomic_store(&h->next_try, 1); /* at once */
     if (fstat(fd, &st) == 0 && st.st_dev == h->socket.st_dev && st.st_ino == h->socket.st_ino)
         fd_drop(fd);
     atomic_store(&h->fd, -1);
@@ -259,6 +268,7 @@ static int say_hello(struct process *self)
         atomic_store(&h->news, news);
         h->features = answer.features;
         h->version = answer.version;
+        atomic_store(&h->began, now_ns() - (int64_t)(answer.age_ms < 1000000000 ? answer.age_ms : 1000000000) * MS);
         for (struct published *name = h->names; name && r == 0; name = name->next) {
             request = publication(name);
             r = ask_plain(self, &request, &answer); /* what it refuses now it will have told to its log */
@@ -282,7 +292,7 @@ static void join(struct process *self)
             r = say_hello(self);
     }
     h->why = r;
-    atomic_store(&h->next_try, now_ns() + (r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : RETRY));
+    atomic_store(&h->next_try, now_ns() + (r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : is_away(r) ? RETRY_AWAY : RETRY));
     if (r == 0)
         atomic_fetch_add(&h->joins, 1);
 }
@@ -317,9 +327,6 @@ void helper_look(struct process *self)
 
 /* ---- questions */
 
-/* It has been there, and will be again: the socket is, and nobody answers. */
-static bool is_away(int r) { return r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET || r == -EAGAIN; }
-
 /* 0: answered. -ENOSYS: there is no helper. Or why the verb must end. */
 static int ask_patiently(struct process *self, struct request *request, struct patience *patience,
                          struct answer *ret_answer, int fds[FDS_MAX], int *ret_count)
@@ -344,7 +351,8 @@ static int ask_patiently(struct process *self, struct request *request, struct p
     }
 }
 
-int helper_introduce(struct process *self, pid_t pid, struct patience *patience, struct introduction *ret_introduction)
+static int introduce_now(struct process *self, pid_t pid, struct patience *patience,
+                         struct introduction *ret_introduction)
 {
     struct request request = {.op = OP_CONNECT, .pid = pid};
     struct answer answer;
@@ -356,6 +364,28 @@ int helper_introduce(struct process *self, pid_t pid, struct patience *patience,
     while (count > 0)
         fd_drop(fds[--count]);
     return answer.error > 0 ? -answer.error : -EPROTO;
+}
+
+/*
+ * A process of our own user that has not joined yet may do so at any moment, and is waited for, as one without rows is. And
+ * to a helper that has just begun those come back that its predecessor knew.
+ */
+int helper_introduce(struct process *self, pid_t pid, struct patience *patience, struct introduction *ret_introduction)
+{
+    for (;;) {
+        int r = introduce_now(self, pid, patience, ret_introduction);
+        if ((r != -ESRCH && r != -EACCES) || process_exists(pid) != 0)
+            return r;
+        bool young = helper_joins(self) != 0 && now_ns() - atomic_load(&self->helper->began) < YOUNG;
+        if (!young && (r == -EACCES || !process_is_ours(pid)))
+            return -EACCES;
+        int64_t slice = patience_slice(patience);
+        if ((r = patience_check(patience)) != 0 ||
+            (r = folder_sleep(-1, -1, young && slice > AWAY_SLICE ? AWAY_SLICE : slice)) == -EINTR)
+            return r;
+        if (patience_is_due(patience) && (r = patience_look(patience)) != 0)
+            return r;
+    }
 }
 
 int helper_ask(struct process *self, struct request *request, struct answer *ret_answer)

@@ -1,9 +1,9 @@
 /*
  * pair.c - see pair.h.
  *
- * That a process has died its pidfd shows, also to other users. That it has become another program shows the life file:
- * its owner holds a record lock on it, which the kernel takes away with the process, at exec and when the file is closed,
- * and which no fork copies. Who asks for the lock's holder is told a pid, so nobody else's lock is taken for it.
+ * Whether a process is there, and is the same program, shows its life file, also to other users: its owner holds a record
+ * lock on it, which the kernel takes away when the last of its threads has died, at exec and when the file is closed, and
+ * which no fork copies. Who asks for the lock's holder is told a pid, so nobody else's lock is taken for it.
  */
 #define _GNU_SOURCE
 #include "pair.h"
@@ -116,16 +116,11 @@ bool stranger_is_sound(const struct stranger *stranger)
     return stranger->pid > 0 && is_sealed(stranger->life, LIFE_SIZE, SIZE_SEALS | F_SEAL_FUTURE_WRITE);
 }
 
-bool stranger_runs(const struct stranger *stranger)
-{
-    struct pollfd p = {.fd = stranger->watch, .events = POLLIN};
-    return poll(&p, 1, 0) != 1 || !(p.revents & POLLIN);
-}
-
 bool stranger_alive(const struct stranger *stranger)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (!stranger_runs(stranger))
-        return false;
-    return fcntl(stranger->life, F_GETLK, &lock) != 0 || (lock.l_type == F_WRLCK && lock.l_pid == stranger->pid);
+    struct pollfd p = {.fd = stranger->watch, .events = POLLIN};
+    if (fcntl(stranger->life, F_GETLK, &lock) == 0)
+        return lock.l_type == F_WRLCK && lock.l_pid == stranger->pid;
+    return poll(&p, 1, 0) != 1 || !(p.revents & POLLIN); /* the program has closed what it does not know */
 }

@@ -19,8 +19,8 @@ struct stranger {
     pid_t pid;
     uid_t uid;
     gid_t gid;
-    int watch; /* a pidfd: all its threads are gone */
-    int life;  /* its life file, which it holds locked: it has execed, or closed its rows */
+    int watch; /* a pidfd */
+    int life;  /* its life file, which it holds locked for as long as it lives */
 };
 
 /* One answer of the helper's. */
@@ -40,9 +40,7 @@ struct slot *pair_slot(struct pair_header *pair, uint32_t slot);
 
 /* Its life file is a memfd: on another kind of file, whoever asks for a lock could be made to wait. */
 bool stranger_is_sound(const struct stranger *stranger);
-/* Some of its threads are there: one system call. */
-bool stranger_runs(const struct stranger *stranger);
-/* And it is the same program, with the same rows. */
+/* It is there, and the same program, with the same rows: one system call. */
 bool stranger_alive(const struct stranger *stranger);
 void stranger_forget(struct stranger *stranger);
 

@@ -67,6 +67,21 @@ uint64_t process_started(pid_t pid)
 
 bool is_thread_of(pid_t pid, pid_t tid) { return tid > 0 && (syscall(SYS_tgkill, pid, tid, 0) == 0 || errno == EPERM); }
 
+bool process_is_ours(pid_t pid)
+{
+    char path[64], line[256];
+    unsigned uid;
+    bool ours = false;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "Uid: %*u %u", &uid) == 1)
+            ours = uid == geteuid();
+    if (file)
+        fclose(file);
+    return ours;
+}
+
 /* A first thread that has left shows an empty table, while the others have theirs. */
 static bool has_left(pid_t pid)
 {

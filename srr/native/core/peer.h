@@ -51,6 +51,9 @@ bool peer_alive(const struct peer *peer);
 /* Only whether a process of this number exists, is no zombie and is a thread group's leader: 0 or -ESRCH. */
 int process_exists(pid_t pid);
 
+/* Does it run as this user? Also where the kernel shows us nothing else of it. */
+bool process_is_ours(pid_t pid);
+
 /* The inode of this process's pid namespace: pids mean something only within one. 0: no /proc. */
 uint64_t pid_namespace(void);
 /* Another process's. 0: it can't be seen. */

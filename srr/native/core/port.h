@@ -54,6 +54,7 @@ struct conn {
     struct queued queued; /* the first member: a queued thing of SRR_KIND_MESSAGE is a conn */
     uint32_t index;      /* of its entry; at a gate, of its hint */
     uint64_t entry;      /* the entry as we accepted it */
+    uint32_t mark;       /* where in row_front.taken its message is shown */
     uint64_t target;     /* what the slot's `target` must be */
     struct guest *guest; /* its process, if it came through a gate */
     struct peer peer;
@@ -232,11 +233,16 @@ void message_release(struct held *held, bool answered);
 void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
 /* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
 bool message_begin_write(struct held *held);
-/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken). */
-static inline void conn_mark(struct receiver *r, const struct conn *conn, uint64_t taken)
+/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken); a guest's where there is room. */
+static inline void conn_mark(struct receiver *r, struct conn *conn, uint64_t taken)
 {
+    a64 *table = r->self->front->taken;
     if (!conn->guest)
-        atomic_store_explicit(&r->self->front->taken[conn->index], taken, memory_order_relaxed);
+        conn->mark = conn->index;
+    else if (taken != 0)
+        for (conn->mark = ENTRIES - 1; conn->mark > 0 && atomic_load(&table[conn->mark]) != 0;)
+            conn->mark--;
+    atomic_store_explicit(&table[conn->mark], taken, memory_order_relaxed);
 }
 /* Under the lock: the message was taken; SRR_SENDER() finds it. */
 void conn_file(struct receiver *r, struct conn *conn);
