@@ -21,6 +21,7 @@ from srr import proxy
 from srr.client import ROOM, Connection, connect
 from srr.errors import (
     Failure,
+    HelperMissing,
     Interrupted,
     NameInUse,
     Refused,
@@ -30,7 +31,7 @@ from srr.errors import (
     Truncated,
     WouldDeadlock,
 )
-from srr.names import attach, detach, locate, query
+from srr.names import Shared, attach, detach, locate, query, share, shared
 from srr.proxy import Proxy, trigger
 from srr.server import LIMIT, Message, Port, listen
 from srr.state import Blocked, Flag, Kind, Lane
@@ -44,6 +45,7 @@ __all__ = [
     "Connection",
     "Failure",
     "Flag",
+    "HelperMissing",
     "Interrupted",
     "Kind",
     "Lane",
@@ -54,6 +56,7 @@ __all__ = [
     "Refused",
     "SenderGone",
     "ServerDied",
+    "Shared",
     "TimedOut",
     "Truncated",
     "WouldDeadlock",
@@ -64,5 +67,7 @@ __all__ = [
     "locate",
     "proxy",
     "query",
+    "share",
+    "shared",
     "trigger",
 ]

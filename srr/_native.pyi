@@ -10,13 +10,22 @@ from typing import TypeAlias, TypedDict
 from typing_extensions import Buffer
 
 Buffers: TypeAlias = Buffer | Sequence[Buffer]
-#: id, nbytes, room, tid, pid, uid, lane, kind
-Taken: TypeAlias = tuple[int, int, int, int, int, int, int, int]
+#: id, nbytes, room, tid, pid, uid, lane, kind, gid
+Taken: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
 #: replied, stored, flags, message lane, reply lane
 Sent: TypeAlias = tuple[int, int, int, int, int]
 
 #: id, owner, count, priority
 ProxyView: TypeAlias = tuple[int, int, int, int]
+
+class HelperView(TypedDict):
+    path: str
+    error: int
+    protocol: int
+    layout: int
+    transfer: int
+    used: list[int]
+    limit: list[int]
 
 class Facts(TypedDict):
     layout_version: int
@@ -63,6 +72,18 @@ def name_detach(name: bytes) -> None: ...
 def name_locate(name: bytes, timeout: float | None) -> int: ...
 def name_list(pid: int) -> list[tuple[int, int, bytes]]:
     """Number, holder and name of every living name; pid 0: everybody's."""
+
+def name_share(name: bytes, mode: int, gid: int) -> int:
+    """Attach, and let srr-helper publish it. The name's number."""
+
+def name_list_shared() -> list[tuple[bytes, int, int, int, int]]:
+    """Name, user, group, mode and holder of what this process may see of all users' shared names."""
+
+def helper() -> HelperView:
+    """What there is of srr-helper. ``error``: 0, or the errno that says why it is not reached.
+
+    ``used`` and ``limit`` are this user's: processes, names, pairs, KiB of pairs, watches, leases, moves, log lines.
+    """
 
 def runtime_dir() -> str: ...
 def look(pid: int) -> ProcessView: ...

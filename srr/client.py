@@ -142,7 +142,7 @@ def _truncated(pid: int, sent: _native.Sent, reply: bytes) -> Truncated:
 
 
 def connect(target: int | str, timeout: float | None = 0.0, *, room: int = ROOM) -> Connection:
-    """A connection to a process of this user, by pid or by name.
+    """A connection to a process, by pid or by name; another user's is ``"plc@alice"`` (``names.share``).
 
     A name is waited for up to ``timeout`` seconds (None: for ever), then ServerDied (ESRCH) or TimedOut.
     A pid is not looked at before the first Send.

@@ -73,6 +73,10 @@ class NameInUse(Failure):
     """A living process of this user holds the name: EBUSY."""
 
 
+class HelperMissing(Failure):
+    """Other users can only be reached by srr-helper, and it does not run here: ENOSYS. ``srr doctor`` says more."""
+
+
 _SENDING = {
     _errno.ESRCH: (ServerDied, "there is no such process, or it died"),
     _errno.ETIMEDOUT: (TimedOut, "the time ran out"),
@@ -80,7 +84,8 @@ _SENDING = {
     _errno.EDEADLK: (WouldDeadlock, "a process can not send to itself; send to another one"),
     _errno.EACCES: (
         Refused,
-        "it belongs to another user, or the kernel hides one from the other; run `srr doctor PID`",
+        "it belongs to another user, or the kernel hides one from the other, and nothing introduces the two: run "
+        "srr-helper, or ask its owner to share a name that admits you (`srr doctor PID` says which)",
     ),
     _errno.EPERM: (
         Refused,
@@ -90,7 +95,7 @@ _SENDING = {
     _native.EDSTFAULT: (Failure, "the receiver's buffer is not in its memory; mend the receiver"),
     _errno.EHOSTUNREACH: (Failure, "it lives in another pid namespace (container)"),
     _errno.EPROTO: (Failure, "it uses another version of srr; restart the older of the two"),
-    _errno.EAGAIN: (Failure, "too many threads of this process are sending; let some of them finish"),
+    _errno.EAGAIN: (Failure, "too many threads of this process are sending, or this user has too many pairs; let some of them finish"),
     _errno.EMSGSIZE: (Failure, "the message or the room is larger than srr can carry"),
 }
 
@@ -146,6 +151,16 @@ _NAMING = {
     _errno.EINTR: (Interrupted, "a signal handler ran"),
 }
 
+_NO_HELPER = (HelperMissing, "srr-helper does not run here; start it, or set SRR_HELPER to its socket")
+_NAMING[_errno.ENOSYS] = _NO_HELPER
+
+_SHARING = {
+    **_NAMING,
+    _errno.EPERM: (Refused, "the group is none of this process's; name one that `id` shows"),
+    _errno.EAGAIN: (Failure, "this user shares too many names; detach some"),
+    _errno.EINVAL: (Failure, "a name has at least one byte, none of them is 0, and its mode is 0o666 at most"),
+}
+
 _VERBS: dict[str, dict[int, tuple[type[Failure], str]]] = {
     "send": _SENDING,
     "receive": _RECEIVING,
@@ -167,6 +182,7 @@ _VERBS: dict[str, dict[int, tuple[type[Failure], str]]] = {
     "priority": _RANKING,
     "notify": {_errno.EINVAL: (Failure, "a notice has at most 64 bytes, and is about a process")},
     "name": _NAMING,
+    "share": _SHARING,
     "look": {_errno.EACCES: (Refused, "it belongs to another user, or the kernel hides it")},
 }
 
@@ -198,7 +214,7 @@ def failure(verb: str, error: int, pid: int, flags: int) -> Failure:
         elif pid:
             whose = "proxy" if verb in _OF_PROXIES else "process"
             why = f"{verb}, {whose} {pid}: {why}"
-        elif verb != "name":
+        elif verb not in ("name", "share"):
             why = f"{verb}: {why}"
     exception = cls(error, why)
     exception.verb = verb

@@ -66,6 +66,11 @@ class Message:
         return self._taken[5]
 
     @property
+    def gid(self) -> int:
+        """The sender's group, by the kernel's word."""
+        return self._taken[8]
+
+    @property
     def lane(self) -> Lane:
         """How the bytes came."""
         return Lane(self._taken[6])
@@ -208,10 +213,12 @@ class Port:
     Every process has this port from the start, named or not. ``with`` detaches the names at its end.
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(
+        self, name: str | None = None, mode: int | None = None, group: str | int | None = None
+    ) -> None:
         self._names: list[str] = []
         if name is not None:
-            self.attach(name)
+            self.attach(name, mode, group)
 
     @property
     def pid(self) -> int:
@@ -232,9 +239,12 @@ class Port:
     def flags(self, flags: int) -> None:
         _native.flags(flags, 0xFFFFFFFF)
 
-    def attach(self, name: str) -> None:
-        """One more name. NameInUse if a living process holds it."""
-        names.attach(name)
+    def attach(self, name: str, mode: int | None = None, group: str | int | None = None) -> None:
+        """One more name. NameInUse if a living process holds it. With a mode other users may find it: ``names.share``."""
+        if mode is None:
+            names.attach(name)
+        else:
+            names.share(name, mode, group)
         self._names.append(name)
 
     def detach(self, name: str) -> None:
@@ -306,6 +316,10 @@ def _first(buffers: Buffers, nbytes: int) -> bytes | memoryview:
     return memoryview(cast("Buffer", buffers)).cast("B")[:nbytes]
 
 
-def listen(name: str | None = None) -> Port:
-    """This process's port, under a name if one is given. NameInUse if a living process holds it."""
-    return Port(name)
+def listen(name: str | None = None, mode: int | None = None, group: str | int | None = None) -> Port:
+    """This process's port, under a name if one is given. NameInUse if a living process holds it.
+
+    Other users may send to it as ``mode`` and ``group`` say, like a file's: ``listen("plc", mode=0o660, group="plant")``
+    is ``connect("plc@alice")`` for alice's plant. That is srr-helper's work: HelperMissing if there is none.
+    """
+    return Port(name, mode, group)

@@ -154,6 +154,7 @@ def told(message: Any) -> dict[str, Any]:
         "tid": message.tid,
         "pid": message.pid,
         "uid": message.uid,
+        "gid": message.gid,
         "lane": str(message.lane),
     }
 

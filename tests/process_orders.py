@@ -60,11 +60,11 @@ def fork_and_exit(partner: Partner) -> int:
 
 
 @order
-def become(partner: Partner, uid: int, dumpable: bool = True) -> None:
+def become(partner: Partner, uid: int, dumpable: bool = True, groups: list[int] | None = None) -> None:
     """Another user, as if this user had started it; modules are loaded while it still may read them."""
     import srr  # noqa: F401
 
-    os.setgroups([])
+    os.setgroups(groups or [])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     set_dumpable(partner, dumpable)

@@ -18,21 +18,27 @@ PYTHON_FILES = [path for path in PYTHON_FILES if path.suffix in (".py", ".pyi")]
 #: From the ground up. A file of the core includes its own header, srr.h, and headers of lower layers only:
 #: so the verbs, which have no headers, can't know each other. (A Send to a proxy's id is a trigger: proxy has one.)
 LAYERS = (
-    {"state", "signals", "priority", "probes", "event"},
+    {"state", "signals", "priority", "probes", "event", "protocol"},
     {"layout", "map"},
-    {"wait", "transfer", "peer"},
-    {"folder"},
-    {"process", "link", "conn", "port", "proxy_in", "traced"},
-    {"proxy"},
+    {"wait", "transfer", "peer", "pair"},
+    {"folder", "helper_socket"},
+    {"process", "helper", "link", "conn", "port", "gate", "proxy_in", "traced"},
+    {"proxy", "shared_name"},
     {"send", "receive", "reply", "relay", "name", "look", "flags"},
 )
 #: What one layer's files may know of each other: rows are made with a port in them, a port is a process's,
 #: conn.c is the other half of port.c, and proxy_in.c its part about proxies; traced.c notes
-#: the times of both sides' transactions.
+#: the times of both sides' transactions. The connection to srr-helper is the process's, asked by those who meet others.
 WITHIN_A_LAYER = {
     ("process", "port"),
     ("port", "process"),
     ("link", "process"),
+    ("link", "helper"),
+    ("process", "helper"),
+    ("helper", "process"),
+    ("helper", "link"),
+    ("gate", "helper"),
+    ("gate", "port"),
     ("conn", "port"),
     ("proxy_in", "port"),
     ("process", "traced"),

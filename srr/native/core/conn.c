@@ -14,8 +14,12 @@
 
 static void discard(struct conn *conn)
 {
-    unmap_shared(conn->slot, SLOT_STRIDE);
-    unmap_shared(conn->life_map, PAGE);
+    if (conn->guest) {
+        guest_release(conn->guest);
+    } else {
+        unmap_shared(conn->slot, SLOT_STRIDE);
+        unmap_shared(conn->life_map, PAGE);
+    }
     pthread_mutex_destroy(&conn->writing);
     free(conn);
 }
@@ -71,6 +75,7 @@ struct conn *conn_meet(struct receiver *r, uint32_t index)
         return NULL; /* the look() tries again */
     conn->index = index;
     conn->entry = entry;
+    conn->target = r->self->row_id;
     conn->queued.kind = SRR_KIND_MESSAGE;
     pthread_mutex_init(&conn->writing, NULL);
     int error = introduce(conn);
@@ -89,8 +94,17 @@ struct conn *conn_meet(struct receiver *r, uint32_t index)
     return NULL;
 }
 
+/* Its sender's word about that is confirmed by the kernel where anybody might have written it. */
+pid_t conn_tid(const struct conn *conn)
+{
+    pid_t tid = (pid_t)atomic_load(&conn->slot->tid);
+    return !conn->guest || is_thread_of(conn->peer.pid, tid) ? tid : conn->peer.pid;
+}
+
 bool conn_lives(const struct conn *conn)
 {
+    if (conn->guest)
+        return stranger_alive(&conn->guest->stranger);
     uint32_t word = atomic_load(conn->life);
     return !(word & FUTEX_OWNER_DIED) &&
            (word & FUTEX_TID_MASK) == atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
@@ -120,13 +134,21 @@ void conn_file(struct receiver *r, struct conn *conn)
     *at = conn; /* in front: a thread's latest message is found first */
 }
 
+static struct conn *conn_at(struct receiver *r, uint32_t gate, uint32_t index)
+{
+    if (gate == 0)
+        return r->conns[index];
+    struct guest *guest = gate <= atomic_load(&r->gates_top) ? r->gates[gate - 1]->guests[index / PAIR_SLOTS] : NULL;
+    return guest ? guest->conns[index % PAIR_SLOTS] : NULL;
+}
+
 /* Under the lock. */
 static struct conn *find_message(struct receiver *r, uint64_t id, uint64_t *ret_serial)
 {
     struct conn *conn;
     if (id >> 63 == 0) {
-        *ret_serial = id >> 12;
-        return r->conns[id % ENTRIES];
+        *ret_serial = id >> 19;
+        return conn_at(r, id >> 12 & 0x7f, id % ENTRIES);
     }
     pid_t tid = (pid_t)id;
     for (conn = *bucket(r, tid); conn; conn = conn->same_bucket)
@@ -142,11 +164,15 @@ void conn_bury(struct receiver *r, struct conn *conn)
     if (conn->queued.in)
         receiver_dequeue(r, &conn->queued);
     unfile(r, conn);
-    r->conns[conn->index] = NULL;
     atomic_fetch_sub_explicit(&r->self->front->header.clients, 1, memory_order_relaxed);
-    while (r->top > 0 && !r->conns[r->top - 1])
-        r->top--;
-    atomic_compare_exchange_strong(&r->self->front->entries[conn->index], &entry, 0);
+    if (conn->guest) {
+        conn->guest->conns[conn->index % PAIR_SLOTS] = NULL;
+    } else {
+        r->conns[conn->index] = NULL;
+        while (r->top > 0 && !r->conns[r->top - 1])
+            r->top--;
+        atomic_compare_exchange_strong(&r->self->front->entries[conn->index], &entry, 0);
+    }
     conn->buried = true;
     conn->taken.serial = 0;
     conn_mark(r, conn, 0);

@@ -50,6 +50,8 @@ static int64_t write_direct(struct conn *conn, const struct taken *taken, uint64
 /* What we are told to take, or our sender; else what worked last. */
 static enum srr_lane wish(struct conn *conn, const struct taken *taken)
 {
+    if (conn->guest)
+        return SRR_LANE_WINDOW; /* nobody reaches into another user's memory */
     if (forced_lane() != SRR_LANE_NONE)
         return forced_lane();
     if (taken->lane == SRR_LANE_WINDOW)

@@ -188,7 +188,7 @@ struct slot {
     a64 sends;             /* sender: counts */
     a32 peer;              /* sender: pid it sends to, 0: none. For ps only */
     a32 rung;              /* sender, after it has rung: the generation's low half. Only counts the lost */
-    a32 meeting;           /* sender: 1 = `peer` has no rows yet. For ps only */
+    a32 meeting;           /* sender: 1 = `peer` has no rows yet; MEETING_AT_PAIR + n: see slot n of the pairs with it. For ps only */
     a32 relay_to;          /* receiver, before RELAY: whom to send it to */
     a64 signals;           /* sender: signals it holds back in this transaction (SRR_FLAG_SIGCATCH) */
     a32 signalled;         /* sender: 1 = SIGNAL-blocked. For ps only */
@@ -209,6 +209,7 @@ struct slot {
     a32 sender_step;       /* sender: step_make(): chunks that it has filled or drained; the receiver's futex meanwhile */
     a32 sender_failed;     /* sender, before a step: 1 = its own buffer is bad, it can not go on */
 };
+#define MEETING_AT_PAIR 2u
 #define REPLY_IS_LONGER 0x80
 #define REPLY_BUFFER_IS_BAD 0x8000u /* the sender found out itself: a reply in the inline lane would not */
 #define SLOT_CONTROL_SIZE (3 * PAGE)

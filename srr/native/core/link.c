@@ -31,7 +31,18 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "helper.h"
 #include "map.h"
+#include "state.h"
+
+/* A sender's end of a pair. */
+struct pair {
+    struct pair *next;
+    struct pair_header *map;
+    struct gate_front *gate;
+    int fd; /* open for those who look at us (look.c) */
+    struct place places[PAIR_SLOTS]; /* `taken` and `abandoned` under the process's lock */
+};
 
 static struct link *find(struct process *self, pid_t pid)
 {
@@ -41,10 +52,28 @@ static struct link *find(struct process *self, pid_t pid)
     return link;
 }
 
+static void discard_pair(struct pair *pair)
+{
+    unmap_shared(pair->gate, GATE_SIZE);
+    pair_unmap(pair->map);
+    fd_drop(pair->fd);
+    free(pair);
+}
+
 static void discard(struct link *link)
 {
     unmap_shared(link->front, sizeof *link->front);
+    for (struct pair *pair = link->pairs, *next; pair; pair = next) {
+        next = pair->next;
+        discard_pair(pair);
+    }
+    stranger_forget(&link->stranger);
     free(link);
+}
+
+bool link_alive(const struct link *link)
+{
+    return link->front ? peer_alive(&link->peer) : stranger_alive(&link->stranger);
 }
 
 static int make_link(const struct peer *peer, int fd, struct link **ret_link)
@@ -53,6 +82,7 @@ static int make_link(const struct peer *peer, int fd, struct link **ret_link)
     if (!link)
         return -ENOMEM;
     link->peer = *peer;
+    link->stranger = (struct stranger){.watch = -1, .life = -1};
     link->front = map_shared(fd, sizeof *link->front, PROT_READ | PROT_WRITE, 0);
     if (!link->front) {
         free(link);
@@ -115,7 +145,7 @@ static int meet_patiently(struct process *self, pid_t pid, struct patience *pati
  * One that was not used for a while is looked at first: its process may be dead, and its number another's. A
  * number can't come back sooner than all others were used, which takes seconds.
  */
-static struct link *get_known(struct process *self, pid_t pid)
+static struct link *get_known(struct process *self, pid_t pid, bool refused)
 {
     int64_t now = now_roughly_ns(), before = now;
     pthread_mutex_lock(&self->lock);
@@ -126,7 +156,7 @@ static struct link *get_known(struct process *self, pid_t pid)
         link->used = now;
     }
     pthread_mutex_unlock(&self->lock);
-    if (!link || now - before < 500 * MS || peer_alive(&link->peer))
+    if (!link || ((now - before < 500 * MS || link_alive(link)) && !(refused && link->front)))
         return link;
     link_bury(self, link);
     link_put(self, link);
@@ -153,30 +183,17 @@ static void bury_some(struct process *self)
         pthread_mutex_unlock(&self->lock);
         if (!last)
             return;
-        if (!peer_alive(&last->peer))
+        if (!link_alive(last))
             link_bury(self, last);
         link_put(self, last);
     }
 }
 
-int link_get(struct process *self, pid_t pid, struct patience *patience, a32 *meeting, struct link **ret_link)
+/* Ours, or the one that another thread has made meanwhile: then ours is taken apart. */
+static struct link *enlist(struct process *self, struct link *made)
 {
-    struct link *link = get_known(self, pid), *made;
-    if (link) {
-        *ret_link = link;
-        return 0;
-    }
-    struct peer peer;
-    int fd, r = meet_patiently(self, pid, patience, meeting, &peer, &fd);
-    if (r < 0)
-        return r;
-    bury_some(self);
-    r = make_link(&peer, fd, &made);
-    close(fd);
-    if (r < 0)
-        return r;
     pthread_mutex_lock(&self->lock);
-    link = find(self, pid); /* another thread may have met it meanwhile */
+    struct link *link = find(self, made->peer.pid);
     if (!link) {
         link = made;
         link->next = self->links;
@@ -187,8 +204,172 @@ int link_get(struct process *self, pid_t pid, struct patience *patience, a32 *me
     pthread_mutex_unlock(&self->lock);
     if (link != made)
         discard(made);
+    return link;
+}
+
+/* A pair more, ours whatever becomes of the introduction. */
+static int add_pair(struct process *self, struct link *link, struct introduction *it)
+{
+    int r = -ENOMEM;
+    struct pair *pair = calloc(1, sizeof *pair);
+    if (pair) {
+        pair->map = pair_map(it, self->pid, link->peer.pid);
+        pair->gate = gate_map(it, NULL);
+        r = pair->map && pair->gate ? 0 : -EPROTO;
+    }
+    if (r == 0) {
+        pair->fd = it->pair;
+        it->pair = -1;
+        for (uint32_t i = 0; i < PAIR_SLOTS; i++) {
+            char *at = (char *)pair_slot(pair->map, i);
+            pair->places[i] = (struct place){.slot = (struct slot *)(void *)at,
+                                             .message = at + SLOT_MESSAGE_AT,
+                                             .reply = at + SLOT_REPLY_AT,
+                                             .window = at + SLOT_WINDOW_AT,
+                                             .index = it->index * PAIR_SLOTS + i,
+                                             .word = word_make(it->pair_id * 0x9e3779b97f4a7c15u, 0, SLOT_IDLE),
+                                             .target = it->pair_id,
+                                             .port = &pair->gate->port};
+        }
+        pthread_mutex_lock(&self->lock);
+        struct pair **end = &link->pairs; /* the first ones first, so that the last ones stay untouched */
+        while (*end)
+            end = &(*end)->next;
+        *end = pair;
+        pthread_mutex_unlock(&self->lock);
+    } else if (pair) {
+        pair->fd = -1;
+        discard_pair(pair);
+    }
+    introduction_close(it);
+    return r;
+}
+
+/* To ask for a pair; for no longer than the patience lasts, while another thread does. */
+static int begin_introduction(struct process *self, struct patience *patience)
+{
+    int r = 0;
+    while (pthread_mutex_trylock(&self->introducing) != 0) {
+        if ((r = patience_check(patience)) != 0 || (r = folder_sleep(-1, -1, MS)) == -EINTR)
+            return r;
+        if (patience_is_due(patience) && (r = patience_look(patience)) != 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Neither may open the other's rows: by the helper. */
+static int make_link_over_pairs(struct process *self, pid_t pid, struct patience *patience, struct link **ret_link)
+{
+    struct introduction it;
+    int r = helper_introduce(self, pid, patience, &it);
+    if (r < 0)
+        return r;
+    struct link *link = stranger_is_sound(&it.peer) ? calloc(1, sizeof *link) : NULL;
+    if (!link) {
+        introduction_close(&it);
+        return -EPROTO;
+    }
+    link->peer = (struct peer){.pid = pid, .uid = it.peer.uid, .row_fd = -1, .life_fd = -1, .started = process_started(pid)};
+    link->stranger = it.peer;
+    it.peer.watch = it.peer.life = -1;
+    r = add_pair(self, link, &it);
+    if (r < 0) {
+        discard(link);
+        return r;
+    }
     *ret_link = link;
     return 0;
+}
+
+int link_get(struct process *self, pid_t pid, bool refused, struct patience *patience, a32 *meeting,
+             struct link **ret_link)
+{
+    struct link *made;
+    struct peer peer;
+    int fd, r = -EACCES;
+    helper_join_once(self);
+    *ret_link = get_known(self, pid, refused);
+    if (*ret_link)
+        return 0;
+    if (!refused)
+        r = meet_patiently(self, pid, patience, meeting, &peer, &fd);
+    if (r == 0) {
+        r = make_link(&peer, fd, &made);
+        close(fd);
+        if (r == 0)
+            *ret_link = enlist(self, made);
+    } else if (r == -EACCES && (r = begin_introduction(self, patience)) == 0) {
+        *ret_link = get_known(self, pid, true); /* another thread's doing meanwhile */
+        if (!*ret_link && (r = make_link_over_pairs(self, pid, patience, &made)) == 0)
+            *ret_link = enlist(self, made);
+        pthread_mutex_unlock(&self->introducing);
+    }
+    if (r == 0)
+        bury_some(self);
+    return r;
+}
+
+/* Under the lock. A receiver that was still writing into an abandoned slot has ended it, as it must: the slot is ours again. */
+static bool is_free(struct place *place)
+{
+    if (place->abandoned && !state_is_being_written(word_state(atomic_load(&place->slot->word))))
+        place->abandoned = false;
+    return !place->taken && !place->abandoned;
+}
+
+static struct place *take_free(struct process *self, struct link *link)
+{
+    struct place *place = NULL;
+    pthread_mutex_lock(&self->lock);
+    for (struct pair *pair = link->pairs; pair && !place; pair = pair->next)
+        for (uint32_t i = 0; i < PAIR_SLOTS && !place; i++)
+            if (is_free(&pair->places[i]))
+                place = &pair->places[i];
+    if (place)
+        place->taken = true;
+    pthread_mutex_unlock(&self->lock);
+    return place;
+}
+
+int link_place(struct process *self, struct link *link, struct place *own, struct patience *patience,
+               struct place **ret_place)
+{
+    struct introduction it;
+    struct place *place = own;
+    while (!link->front && !(place = take_free(self, link))) {
+        int r = begin_introduction(self, patience);
+        if (r < 0)
+            return r;
+        place = take_free(self, link); /* by another thread's doing */
+        if (!place && (r = helper_introduce(self, link->peer.pid, patience, &it)) == 0)
+            r = add_pair(self, link, &it);
+        pthread_mutex_unlock(&self->introducing);
+        if (place)
+            break;
+        if (r < 0)
+            return r;
+    }
+    if (place != own) {
+        place->traced = own->traced;
+        atomic_store_explicit(&own->slot->meeting, MEETING_AT_PAIR + place->index, memory_order_relaxed);
+    }
+    *ret_place = place;
+    return 0;
+}
+
+void link_place_back(struct process *self, struct place *own, struct place *place)
+{
+    if (place == own)
+        return;
+    own->traced = place->traced;
+    own->relay_to = place->relay_to;
+    atomic_store_explicit(&own->slot->meeting, 0, memory_order_relaxed);
+    atomic_store_explicit(&own->slot->sends, atomic_load_explicit(&own->slot->sends, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    pthread_mutex_lock(&self->lock);
+    place->taken = false;
+    pthread_mutex_unlock(&self->lock);
 }
 
 void link_put(struct process *self, struct link *link)
@@ -215,10 +396,12 @@ void link_bury(struct process *self, struct link *link)
 
 int link_entry(struct process *self, struct link *link, struct place *place, bool *ret_claimed)
 {
+    *ret_claimed = false;
+    if (!link->front)
+        return (int)place->index; /* the pair's from the start, and no word of it is in the gate */
     a64 *entries = link->front->entries;
     uint64_t mine = entry_make(self->pid, place->index, (uint32_t)self->row_fd, self->row_id);
     unsigned mark = link->entry_of[place->index];
-    *ret_claimed = false;
     if (mark > 0) {
         uint64_t now = atomic_load(&entries[mark - 1]);
         if (now == mine)
@@ -245,9 +428,8 @@ int link_entry(struct process *self, struct link *link, struct place *place, boo
     return -EAGAIN;
 }
 
-void link_ring(struct link *link, unsigned entry)
+void port_ring(struct port *port, unsigned entry)
 {
-    struct port *port = &link->front->port;
     atomic_fetch_or(&port->hints[entry / 64], UINT64_C(1) << entry % 64); /* (a) */
     atomic_fetch_or(&port->summary, UINT64_C(1) << entry / 64);
     port_ring_bell(port);

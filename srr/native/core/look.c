@@ -27,23 +27,66 @@ static enum srr_blocked blocked(const struct slot *slot)
     case SLOT_GIVE:
         return atomic_load(&slot->signalled) ? SRR_SIGNAL_BLOCKED : SRR_REPLY_BLOCKED;
     default:
-        return atomic_load(&slot->meeting) ? SRR_SEND_BLOCKED : SRR_NOT_BLOCKED;
+        return atomic_load(&slot->meeting) == 1 ? SRR_SEND_BLOCKED : SRR_NOT_BLOCKED;
     }
 }
 
-/* The control part of slot `i`, but for its tables. False: it can't be read. */
-static bool read_slot(int row, uint32_t i, struct slot *ret_slot)
+/* Where a slot is: in a process's rows, or in a pair of its. */
+struct place_seen {
+    int file;
+    off_t at;
+};
+
+static struct place_seen in_rows(int row, uint32_t i)
 {
-    off_t at = (off_t)ROW_SLOTS_AT + (off_t)i * SLOT_STRIDE;
-    return pread(row, ret_slot, offsetof(struct slot, parts), at) == offsetof(struct slot, parts);
+    return (struct place_seen){row, (off_t)ROW_SLOTS_AT + (off_t)i * SLOT_STRIDE};
 }
 
-static void look_at_slots(int row, uint32_t used, struct srr_process_view *process, struct srr_thread_view *threads,
-                          uint32_t max)
+/* The control part of a slot, but for its tables. False: it can't be read. */
+static bool read_slot(struct place_seen place, struct slot *ret_slot)
+{
+    return pread(place.file, ret_slot, offsetof(struct slot, parts), place.at) == offsetof(struct slot, parts);
+}
+
+/* A slot of our rows that says that the thread sends through a pair: that slot's place and its state. False: it does not, or no more. */
+static bool follow_pair(pid_t pid, const struct slot *slot, struct place_seen *ret_place, struct slot *ret_slot)
+{
+    uint32_t meeting = atomic_load(&slot->meeting);
+    if (meeting < MEETING_AT_PAIR || meeting - MEETING_AT_PAIR >= ENTRIES)
+        return false;
+    uint32_t at = meeting - MEETING_AT_PAIR;
+    int file = peer_open_pair(pid, (pid_t)atomic_load(&slot->peer), at / PAIR_SLOTS);
+    if (file < 0)
+        return false;
+    struct place_seen place = {file, (off_t)PAIR_SLOTS_AT + (off_t)(at % PAIR_SLOTS) * (off_t)SLOT_STRIDE};
+    if (!read_slot(place, ret_slot)) {
+        close(file);
+        return false;
+    }
+    *ret_place = place;
+    return true;
+}
+
+/* What the thread does that has this slot; its own numbers stay. */
+static void see_through_pair(pid_t pid, struct slot *slot)
+{
+    struct place_seen place;
+    struct slot in_pair;
+    if (!follow_pair(pid, slot, &place, &in_pair))
+        return;
+    close(place.file);
+    atomic_store(&slot->word, atomic_load(&in_pair.word));
+    atomic_store(&slot->since_ns, atomic_load(&in_pair.since_ns));
+    atomic_store(&slot->nbytes, atomic_load(&in_pair.nbytes));
+}
+
+static void look_at_slots(pid_t pid, int row, uint32_t used, struct srr_process_view *process,
+                          struct srr_thread_view *threads, uint32_t max)
 {
     struct slot slot;
-    for (uint32_t i = 0; i < used && i < SLOTS && read_slot(row, i, &slot); i++) {
+    for (uint32_t i = 0; i < used && i < SLOTS && read_slot(in_rows(row, i), &slot); i++) {
         process->sent += atomic_load(&slot.sends);
+        see_through_pair(pid, &slot);
         enum srr_blocked state = blocked(&slot);
         if (state == SRR_NOT_BLOCKED || process->threads == max)
             continue;
@@ -83,7 +126,7 @@ static int look(pid_t pid, struct srr_process_view *ret_process, struct srr_thre
         ret_process->receive_from = (pid_t)atomic_load(&port.from);
         ret_process->receive_since_ns = (int64_t)atomic_load(&port.since_ns);
     }
-    look_at_slots(row, atomic_load(&header.slots_used), ret_process, ret_threads, max_threads);
+    look_at_slots(pid, row, atomic_load(&header.slots_used), ret_process, ret_threads, max_threads);
     close(row);
     return 0;
 }
@@ -98,16 +141,15 @@ int srr_look(pid_t pid, struct srr_process_view *ret_process, struct srr_thread_
 }
 
 /* Bytes of the message in this slot; -ESRCH if it is over. */
-static int64_t peek_slot(int row, uint32_t i, const struct slot *slot, pid_t pid, void *buffer, uint32_t size)
+static int64_t peek_slot(struct place_seen place, const struct slot *slot, pid_t pid, void *buffer, uint32_t size)
 {
-    off_t at = (off_t)ROW_SLOTS_AT + (off_t)i * SLOT_STRIDE;
     uint64_t nbytes = atomic_load(&slot->nbytes), length;
     struct iovec into = {buffer, nbytes < size ? nbytes : size};
     int64_t r = 0;
     if (atomic_load(&slot->lane) == SRR_LANE_INLINE) {
         if (into.iov_len > INLINE_SIZE)
             into.iov_len = INLINE_SIZE;
-        r = pread(row, buffer, into.iov_len, at + SLOT_MESSAGE_AT);
+        r = pread(place.file, buffer, into.iov_len, place.at + SLOT_MESSAGE_AT);
     } else if (atomic_load(&slot->lane) == SRR_LANE_WINDOW) {
         return -EPERM; /* what is in the window is what the receiver wants now */
     } else if (atomic_load(&slot->lane) == SRR_LANE_DIRECT) {
@@ -115,14 +157,15 @@ static int64_t peek_slot(int row, uint32_t i, const struct slot *slot, pid_t pid
         struct remote remote = {.pid = pid, .tid = (pid_t)atomic_load(&slot->tid)};
         unsigned count = atomic_load(&slot->message_parts);
         if (count > PARTS_MAX ||
-            pread(row, table, count * sizeof *table, at + (off_t)offsetof(struct slot, parts)) != (ssize_t)(count * sizeof *table))
+            pread(place.file, table, count * sizeof *table, place.at + (off_t)offsetof(struct slot, parts)) !=
+                (ssize_t)(count * sizeof *table))
             return -ESRCH;
         r = remote_load(&remote, table, count, &length);
         if (r == 0)
             r = remote_read(&remote, 0, &into, 1);
     }
     struct slot after;
-    if (!read_slot(row, i, &after) || !word_same_transaction(atomic_load(&slot->word), atomic_load(&after.word)))
+    if (!read_slot(place, &after) || !word_same_transaction(atomic_load(&slot->word), atomic_load(&after.word)))
         return -ESRCH;
     return r == -EINVAL ? -ESRCH : r == -SRR_EDSTFAULT ? -EFAULT : r;
 }
@@ -137,9 +180,16 @@ static int64_t peek(pid_t pid, pid_t tid, void *buffer, uint32_t size)
         return r;
     int64_t n = -ESRCH;
     uint32_t used = pread(row, &header, sizeof header, 0) == sizeof header ? atomic_load(&header.slots_used) : 0;
-    for (uint32_t i = 0; n == -ESRCH && i < used && i < SLOTS && read_slot(row, i, &slot); i++)
-        if ((pid_t)atomic_load(&slot.tid) == tid && blocked(&slot) != SRR_NOT_BLOCKED && !atomic_load(&slot.meeting))
-            n = peek_slot(row, i, &slot, pid, buffer, size);
+    for (uint32_t i = 0; n == -ESRCH && i < used && i < SLOTS && read_slot(in_rows(row, i), &slot); i++) {
+        struct place_seen place = in_rows(row, i);
+        if ((pid_t)atomic_load(&slot.tid) != tid)
+            continue;
+        bool in_pair = follow_pair(pid, &slot, &place, &slot);
+        if (blocked(&slot) != SRR_NOT_BLOCKED && atomic_load(&slot.meeting) == 0)
+            n = peek_slot(place, &slot, pid, buffer, size);
+        if (in_pair)
+            close(place.file);
+    }
     close(row);
     return n;
 }

@@ -19,6 +19,16 @@ void *map_shared(int fd, size_t size, int protection, off_t offset)
     return map;
 }
 
+void *map_over(void *old, int fd, size_t size, int protection)
+{
+    if (!old)
+        return map_shared(fd, size, protection, 0);
+    if (mmap(old, size, protection, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+        return NULL;
+    madvise(old, size, MADV_DONTFORK);
+    return old;
+}
+
 void unmap_shared(void *map, size_t size)
 {
     if (map)

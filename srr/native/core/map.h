@@ -12,6 +12,8 @@
 
 /* A shared mapping that no forked child inherits, or NULL. */
 void *map_shared(int fd, size_t size, int protection, off_t offset);
+/* The same in the place of `old`, which stays mapped all the time: others may be reading there. NULL: anywhere. */
+void *map_over(void *old, int fd, size_t size, int protection);
 void unmap_shared(void *map, size_t size);
 
 /* memcpy between private memory and an inline area. The other side may write the area at the same time: a

@@ -20,6 +20,7 @@
 #include "folder.h"
 #include "peer.h"
 #include "process.h"
+#include "shared_name.h"
 #include "signals.h"
 #include "srr.h"
 
@@ -170,7 +171,8 @@ static int free_number(int folder)
     return id;
 }
 
-static int attach(const char *name)
+/* mine_too: a name that we hold already is none that is busy. Returns its number. */
+static int attach(const char *name, bool mine_too)
 {
     char file[FILE_NAME_MAX], text[RECORD_MAX];
     struct hold hold;
@@ -186,7 +188,13 @@ static int attach(const char *name)
         return -errno; /* the program has closed our descriptor */
     if ((r = lock_folder(self, &hold)) < 0)
         return r;
-    if (is_held(hold.folder, file, &holder))
+    bool held = is_held(hold.folder, file, &holder);
+    if (held && mine_too && holder.pid == self->pid) {
+        r = read_record(hold.folder, file, &holder);
+        unlock_folder(self, &hold);
+        return r;
+    }
+    if (held)
         r = -EBUSY;
     else if (unlinkat(hold.folder, file, 0) != 0 && errno != ENOENT)
         r = -errno;
@@ -218,7 +226,24 @@ static int detach(const char *name)
     else if (unlinkat(hold.folder, file, 0) != 0)
         r = -errno;
     unlock_folder(self, &hold);
+    if (r == 0)
+        shared_name_withdraw(name);
     return r;
+}
+
+/* In the folder first: so nobody finds us by a name that another process of our user holds. */
+static int share(const char *name, uint32_t mode, gid_t gid)
+{
+    if (mode & ~0666u)
+        return -EINVAL;
+    bool was_ours = attach(name, false) == -EBUSY;
+    int id = attach(name, true), r;
+    if (id < 0)
+        return id;
+    r = shared_name_publish(name, mode, gid);
+    if (r < 0 && !was_ours)
+        detach(name);
+    return r < 0 ? r : id;
 }
 
 /* Wait until the name is held. The watch is set before the look, so that nothing falls between. */
@@ -256,6 +281,13 @@ static pid_t locate(const char *name, const struct srr_wait *wait)
     if (folder < 0)
         return folder;
     r = is_held(folder, file, &holder) ? holder.pid : -ESRCH;
+    if (r == -ESRCH && strchr(name, '@')) {
+        pid_t shared = shared_name_locate(name, wait);
+        if (shared != -ESRCH && shared != -ENOSYS) {
+            close(folder);
+            return shared;
+        }
+    }
     if (r == -ESRCH && wait && wait->timeout_ns != 0)
         r = await_name(folder, file, wait);
     close(folder);
@@ -307,7 +339,15 @@ int srr_name_list(pid_t pid, int (*each)(void *arg, int id, pid_t pid, const cha
 int srr_name_attach(const char *name)
 {
     verb_begin();
-    int r = attach(name);
+    int r = attach(name, false);
+    verb_end();
+    return r;
+}
+
+int srr_name_share(const char *name, uint32_t mode, gid_t gid)
+{
+    verb_begin();
+    int r = share(name, mode, gid);
     verb_end();
     return r;
 }

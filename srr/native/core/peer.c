@@ -65,7 +65,22 @@ uint64_t process_started(pid_t pid)
     return read_stat(pid, &state, &started) ? started : 0;
 }
 
-bool is_thread_of(pid_t pid, pid_t tid) { return syscall(SYS_tgkill, pid, tid, 0) == 0; }
+bool is_thread_of(pid_t pid, pid_t tid) { return tid > 0 && (syscall(SYS_tgkill, pid, tid, 0) == 0 || errno == EPERM); }
+
+bool process_is_ours(pid_t pid)
+{
+    char path[64], line[256];
+    unsigned uid;
+    bool ours = false;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "Uid: %*u %u", &uid) == 1)
+            ours = uid == geteuid();
+    if (file)
+        fclose(file);
+    return ours;
+}
 
 /* A first thread that has left shows an empty table, while the others have theirs. */
 static bool has_left(pid_t pid)
@@ -167,6 +182,32 @@ static int search_table(pid_t pid, pid_t tid, struct peer *ret_peer, int *ret_fd
     return r;
 }
 
+int peer_open_pair(pid_t pid, pid_t receiver, uint32_t index)
+{
+    char path[64];
+    struct pair_header header;
+    struct stat st;
+    struct dirent *entry;
+    int fd = -ENOENT;
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -EACCES;
+    while (fd < 0 && (entry = readdir(dir))) {
+        int number = atoi(entry->d_name);
+        fd = number < ROW_FD_LIKELY ? -ENOENT
+                                    : open_sealed(pid, number, PAIR_FILE_NAME, O_RDONLY, PAIR_SIZE,
+                                                  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, &st);
+        if (fd >= 0 && (pread(fd, &header, sizeof header, 0) != sizeof header || header.sender != pid ||
+                        header.receiver != receiver || header.index != index)) {
+            close(fd);
+            fd = -ENOENT;
+        }
+    }
+    closedir(dir);
+    return fd;
+}
+
 static int search_thread(pid_t pid, pid_t tid, int row_fd, struct peer *ret_peer, int *ret_fd)
 {
     return row_fd >= 0 ? open_row(pid, tid, row_fd, ret_peer, ret_fd) : search_table(pid, tid, ret_peer, ret_fd);
@@ -204,6 +245,7 @@ int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
     r = search_threads(pid, row_fd, ret_peer, ret_fd);
     if (r == 0) {
         ret_peer->uid = st.st_uid;
+        ret_peer->gid = st.st_gid;
         ret_peer->started = process_started(pid);
     }
     if (r == -ENOENT)

@@ -15,6 +15,7 @@ struct peer {
     pid_t pid;
     pid_t tid;       /* the thread through which we saw its descriptors: the first, unless that one has left */
     uid_t uid;
+    gid_t gid;
     int row_fd;      /* number in the peer's own table */
     int life_fd;
     dev_t device;    /* of the row file */
@@ -35,6 +36,9 @@ int peer_meet(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd);
 /* The same whoever's it is, for those who only look. */
 int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd);
 
+/* For those who only look: its pair with that receiver, read-only, among its descriptors. -ENOENT, -EACCES. */
+int peer_open_pair(pid_t pid, pid_t receiver, uint32_t index);
+
 /* Open the life file of a peer just met, read-only. -EPROTO: it isn't one that only its owner can write. */
 int peer_open_life(const struct peer *peer, int *ret_fd, uint32_t *ret_word_at);
 
@@ -46,6 +50,9 @@ bool peer_alive(const struct peer *peer);
 
 /* Only whether a process of this number exists, is no zombie and is a thread group's leader: 0 or -ESRCH. */
 int process_exists(pid_t pid);
+
+/* Does it run as this user? Also where the kernel shows us nothing else of it. */
+bool process_is_ours(pid_t pid);
 
 /* The inode of this process's pid namespace: pids mean something only within one. 0: no /proc. */
 uint64_t pid_namespace(void);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-_Static_assert(ENTRIES == 1 << 12, "message_id() has 12 bits for the entry");
+_Static_assert(ENTRIES == 1 << 12 && GATES < 1 << 7, "message_id() has 12 bits for the entry, 7 for the gate");
 
 int receiver_new(struct process *self, struct receiver **ret_receiver)
 {
@@ -30,7 +30,7 @@ int receiver_new(struct process *self, struct receiver **ret_receiver)
     /* A forked child's serials must not be its parent's: the child would answer for it. */
     if (getrandom(&r->serials, sizeof r->serials, 0) != sizeof r->serials)
         r->serials = self->row_id;
-    r->serials >>= 13;
+    r->serials >>= 64 - SERIAL_BITS;
     *ret_receiver = r;
     return 0;
 }
@@ -47,22 +47,18 @@ static bool goes_before(const struct queued *a, const struct queued *b, uint32_t
 void receiver_enqueue(struct receiver *r, struct queued *q)
 {
     uint32_t now = atomic_load(&r->port->arrivals);
-    struct queued *before = r->last;
+    struct queued *before = r->line.last;
     while (before && goes_before(q, before, now))
         before = before->before;
-    q->before = before;
-    q->after = before ? before->after : r->first;
-    *(before ? &before->after : &r->first) = q;
-    *(q->after ? &q->after->before : &r->last) = q;
-    q->in = true;
+    line_put(&r->line, before, q);
 }
 
 void receiver_dequeue(struct receiver *r, struct queued *q)
 {
-    *(q->before ? &q->before->after : &r->first) = q->after;
-    *(q->after ? &q->after->before : &r->last) = q->before;
-    q->before = q->after = NULL;
-    q->in = false;
+    struct guest *guest = q->kind == SRR_KIND_MESSAGE ? ((struct conn *)(void *)q)->guest : NULL;
+    line_remove(q);
+    if (guest && guest->gate->shown == q)
+        gate_next(r, guest->gate);
 }
 
 uint8_t receiver_priority(struct receiver *r, pid_t tid)
@@ -97,8 +93,8 @@ static uint8_t priority_now(struct receiver *r, const struct queued *q)
 
 void receiver_sort(struct receiver *r)
 {
-    struct queued *q = r->first, *next;
-    r->first = r->last = NULL;
+    struct queued *q = r->line.first, *next;
+    r->line = (struct line){NULL, NULL};
     for (; q; q = next) {
         next = q->after;
         q->priority = priority_now(r, q);
@@ -106,7 +102,7 @@ void receiver_sort(struct receiver *r)
     }
 }
 
-static void queue_now(struct receiver *r, struct queued *q)
+void receiver_queue(struct receiver *r, struct queued *q)
 {
     q->priority = priority_now(r, q);
     receiver_enqueue(r, q);
@@ -127,11 +123,10 @@ int receiver_notice(struct receiver *r, pid_t from, const void *data, uint32_t n
     return 0;
 }
 
-/* The word if the slot holds a message for us, else 0. */
-static uint64_t message_for_us(const struct receiver *r, const struct conn *conn)
+uint64_t conn_message(const struct conn *conn)
 {
     uint64_t word = atomic_load(&conn->slot->word);
-    if (word_state(word) != SLOT_SENT || word_port(word) != 0 || atomic_load(&conn->slot->target) != r->self->row_id)
+    if (word_state(word) != SLOT_SENT || word_port(word) != 0 || atomic_load(&conn->slot->target) != conn->target)
         return 0;
     return word;
 }
@@ -157,28 +152,32 @@ static bool tells_signals(struct receiver *r, struct conn *conn)
     return true;
 }
 
-static bool arrived(struct receiver *r, struct conn *conn)
+bool conn_arrived(struct receiver *r, struct conn *conn)
 {
-    if (!message_for_us(r, conn))
+    if (!conn_message(conn))
         return tells_signals(r, conn); /* or a stale hint */
     if (conn->queued.in)
         receiver_dequeue(r, &conn->queued); /* it left, and came again */
+    if (conn->guest) {
+        gate_enqueue(r, conn);
+        return true;
+    }
     conn->queued.arrival = atomic_load_explicit(&conn->slot->arrival, memory_order_relaxed);
     conn->queued.from = (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
-    queue_now(r, &conn->queued);
+    receiver_queue(r, &conn->queued);
     return true;
 }
 
 bool receiver_collect(struct receiver *r)
 {
-    bool news = false;
+    bool news = gates_collect(r);
     struct port *port = r->port;
     if (atomic_load(&port->summary) != 0)
         for (uint64_t words = atomic_exchange(&port->summary, 0); words; words &= words - 1) {
             uint32_t w = (uint32_t)__builtin_ctzll(words);
             for (uint64_t bits = atomic_exchange(&port->hints[w], 0); bits; bits &= bits - 1) {
                 struct conn *conn = conn_meet(r, w * 64 + (uint32_t)__builtin_ctzll(bits));
-                news |= conn && arrived(r, conn);
+                news |= conn && conn_arrived(r, conn);
             }
         }
     for (uint32_t w = 0; w < PROXIES / 64; w++)
@@ -188,7 +187,7 @@ bool receiver_collect(struct receiver *r)
     return news;
 }
 
-static bool comes_from(const struct queued *q, pid_t from)
+bool comes_from(const struct queued *q, pid_t from)
 {
     if (q->from == from) {
         if (q->kind != SRR_KIND_MESSAGE)
@@ -201,10 +200,10 @@ static bool comes_from(const struct queued *q, pid_t from)
 
 struct queued *receiver_first(struct receiver *r, pid_t from)
 {
-    struct queued *q = r->first;
+    struct queued *q = r->line.first;
     while (q && from != 0 && !comes_from(q, from))
         q = q->after;
-    return q;
+    return q || from == 0 ? q : gates_first(r, from);
 }
 
 /*
@@ -212,14 +211,14 @@ struct queued *receiver_first(struct receiver *r, pid_t from)
  * we have collected since, was lost on its way. It is served, and counted as healed: the count must stay 0
  * where nobody died and nobody scribbled.
  */
-static void look_at(struct receiver *r, struct conn *conn)
+void conn_look(struct receiver *r, struct conn *conn)
 {
     tells_signals(r, conn); /* the hint may have come while we were writing a reply */
-    uint64_t word = conn->queued.in ? 0 : message_for_us(r, conn);
+    uint64_t word = conn->queued.in ? 0 : conn_message(conn);
     if (word != 0 && atomic_load(&conn->slot->rung) != (uint32_t)word_generation(word))
         word = 0;
     if (word != 0 && word == conn->last_look && conn_lives(conn)) {
-        arrived(r, conn);
+        conn_arrived(r, conn);
         atomic_fetch_add_explicit(&r->self->front->header.healed, 1, memory_order_relaxed);
     }
     conn->last_look = word;
@@ -248,7 +247,7 @@ void receiver_look(struct receiver *r)
              * we owed a reply, and claimed by another one, whose hint we took for the old one's. */
             conn = conn || entry != 0 ? conn_meet(r, i) : NULL;
             if (conn)
-                arrived(r, conn);
+                conn_arrived(r, conn);
             continue;
         }
         bool marked = atomic_load(conn->life) >> 30 & 1;
@@ -258,8 +257,9 @@ void receiver_look(struct receiver *r)
                 continue;
             }
         }
-        look_at(r, conn);
+        conn_look(r, conn);
     }
+    gates_look(r);
     proxies_look(r);
     if (crowded)
         futex_wake(&r->port->crowded, INT_MAX);

@@ -9,14 +9,20 @@
 
 #include <pthread.h>
 
+#include "pair.h"
 #include "peer.h"
 #include "process.h"
 #include "state.h"
 
+/* The receiver's queue, or a gate's. */
+struct line {
+    struct queued *first, *last;
+};
+
 /* A place in the queue: a message's, a proxy's or a notice's. */
 struct queued {
     struct queued *before, *after;
-    bool in;
+    struct line *in;  /* NULL: in none */
     uint8_t kind;     /* enum srr_kind */
     uint8_t priority; /* 0 where the order is that of arrival alone */
     uint32_t arrival;
@@ -47,8 +53,11 @@ struct taken {
 /* A sending thread that we have met: one of its process's slots, mapped. */
 struct conn {
     struct queued queued; /* the first member: a queued thing of SRR_KIND_MESSAGE is a conn */
-    uint32_t index;      /* of its entry */
+    uint32_t index;      /* of its entry; at a gate, of its hint */
     uint64_t entry;      /* the entry as we accepted it */
+    uint32_t mark;       /* where in row_front.taken its message is shown */
+    uint64_t target;     /* what the slot's `target` must be */
+    struct guest *guest; /* its process, if it came through a gate */
     struct peer peer;
     struct slot *slot;
     char *message, *reply; /* the inline areas */
@@ -68,6 +77,43 @@ struct conn {
     uint64_t told;       /* signals that its sender holds back, as far as we made notices of them */
 };
 
+/*
+ * The senders of one other user (gate.c): a bell of their own, and one turn: of all their messages one at a time is in our queue,
+ * with an arrival number of ours; the others are in this line. So a flood of one user delays everybody else by one message.
+ */
+struct gate {
+    uint32_t number;     /* in receiver->gates, + 1: our own port is 0 */
+    uint64_t id;
+    struct gate_front *front; /* mapped as long as we live: a sleeping thread may be looking at it */
+    struct guest *guests[GATE_PAIRS];
+    a32 count;           /* of them */
+    uint32_t sleepers;   /* our threads that have announced themselves at its bell: until 0 it is no other gate */
+    struct line waiting;
+    struct queued *shown; /* the one that is in our queue */
+};
+
+/* A process that may send to us by a pair, though we may not open its rows. */
+struct guest {
+    struct gate *gate;
+    struct stranger stranger;
+    struct pair_header *map;
+    uint64_t pair_id;
+    uint32_t index;      /* of the pair at its gate */
+    uint32_t top;        /* conns[top] and above are empty */
+    struct conn *conns[PAIR_SLOTS];
+    _Atomic(uint32_t) uses; /* conns, and being at the gate */
+};
+
+#define GATES (WORDS_MAX - 2) /* a thread sleeps on all their bells, on its own port's and on the helper's news */
+
+/* What a receiving thread has read before it looked, and may sleep on. */
+struct bells {
+    uint32_t count;
+    uint32_t made;       /* gates_made at that time */
+    struct sleep_word words[WORDS_MAX]; /* our own port's, the news, the gates' */
+    struct gate *gates[GATES];
+};
+
 #define TID_BUCKETS 512u
 
 struct receiver {
@@ -76,7 +122,12 @@ struct receiver {
     pthread_mutex_t lock;
     struct conn *conns[ENTRIES];
     uint32_t top;        /* conns[top] and above are empty */
-    struct queued *first, *last; /* the queue */
+    struct line line;    /* the queue */
+    struct gate *gates[GATES]; /* never freed, but used again; front to back */
+    a32 gates_top;       /* gates[top] and above are NULL */
+    a32 gates_made;      /* how often a gate has come */
+    a32 news;            /* the helper's word that we have heeded */
+    a32 rang_last;       /* number of the gate that the last message came by, 0: our own port */
     struct queued proxies[PROXIES]; /* those of our rows' that are queued */
     struct conn *by_tid[TID_BUCKETS]; /* whose messages we have taken */
     uint32_t selective;  /* threads that wait for one sender only */
@@ -94,6 +145,9 @@ bool receiver_collect(struct receiver *r);
 /* Under the lock: the first in the queue from that pid, tid or proxy (0: anyone), or NULL. */
 struct queued *receiver_first(struct receiver *r, pid_t from);
 void receiver_enqueue(struct receiver *r, struct queued *q);
+/* The same with the priority that it has now. */
+void receiver_queue(struct receiver *r, struct queued *q);
+bool comes_from(const struct queued *q, pid_t from);
 void receiver_dequeue(struct receiver *r, struct queued *q);
 /* Under the lock: the flags have changed, and with them the order. */
 void receiver_sort(struct receiver *r);
@@ -101,6 +155,49 @@ void receiver_sort(struct receiver *r);
 uint8_t receiver_priority(struct receiver *r, pid_t tid);
 /* Under the lock: a notice of ours. The bell must be rung afterwards. -ENOMEM. */
 int receiver_notice(struct receiver *r, pid_t from, const void *data, uint32_t nbytes);
+
+static inline void line_put(struct line *line, struct queued *before, struct queued *q)
+{
+    q->before = before;
+    q->after = before ? before->after : line->first;
+    *(before ? &before->after : &line->first) = q;
+    *(q->after ? &q->after->before : &line->last) = q;
+    q->in = line;
+}
+static inline void line_remove(struct queued *q)
+{
+    *(q->before ? &q->before->after : &q->in->first) = q->after;
+    *(q->after ? &q->after->before : &q->in->last) = q->before;
+    q->before = q->after = NULL;
+    q->in = NULL;
+}
+
+/* Under the lock: look at whom this hint is about: queued, if there is a message. */
+bool conn_arrived(struct receiver *r, struct conn *conn);
+/* Under the lock: what no hint told us about this one. */
+void conn_look(struct receiver *r, struct conn *conn);
+/* The word if the slot holds a message for us, else 0. */
+uint64_t conn_message(const struct conn *conn);
+/* Its sending thread, 0 if its process has none of that number. */
+pid_t conn_tid(const struct conn *conn);
+
+/* gate.c. Under the lock: as receiver_collect(), for other users; who has been let in, is. */
+bool gates_collect(struct receiver *r);
+void gates_look(struct receiver *r);
+/* Under the lock: a message at its gate: in its user's line, and in the queue if it is the first. */
+void gate_enqueue(struct receiver *r, struct conn *conn);
+/* Under the lock: it has left the queue: the next one of its user comes in. */
+void gate_next(struct receiver *r, struct gate *gate);
+/* Under the lock: the first at any gate from that process or thread. */
+struct queued *gates_first(struct receiver *r, pid_t from);
+void guest_release(struct guest *guest);
+
+/* The words to sleep on, read before a collect; spinning and sleeping on them. */
+void bells_read(struct receiver *r, struct bells *ret_bells);
+bool bells_spin(struct receiver *r, const struct bells *bells);
+int bells_sleep(struct receiver *r, const struct bells *bells, bool first_slice, int64_t ns);
+/* To all senders: where we run; and what our sleepers are. */
+void bells_publish_cpu(struct receiver *r);
 
 /* Under the lock (proxy_in.c): a hint said: look at that proxy; queued if it was triggered. */
 bool proxy_arrived(struct receiver *r, uint32_t index);
@@ -139,17 +236,26 @@ void message_release(struct held *held, bool answered);
 void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
 /* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
 bool message_begin_write(struct held *held);
-/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken). */
-static inline void conn_mark(struct receiver *r, const struct conn *conn, uint64_t taken)
+/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken); a guest's where there is room. */
+static inline void conn_mark(struct receiver *r, struct conn *conn, uint64_t taken)
 {
-    atomic_store_explicit(&r->self->front->taken[conn->index], taken, memory_order_relaxed);
+    a64 *table = r->self->front->taken;
+    if (!conn->guest)
+        conn->mark = conn->index;
+    else if (taken != 0)
+        for (conn->mark = ENTRIES - 1; conn->mark > 0 && atomic_load(&table[conn->mark]) != 0;)
+            conn->mark--;
+    atomic_store_explicit(&table[conn->mark], taken, memory_order_relaxed);
 }
 /* Under the lock: the message was taken; SRR_SENDER() finds it. */
 void conn_file(struct receiver *r, struct conn *conn);
 
+/* 63: it is none (SRR_SENDER); 62 to 19: serial; 18 to 12: gate; 11 to 0: entry, or hint at the gate. */
+#define SERIAL_BITS 44
 static inline uint64_t message_id(const struct conn *conn, const struct taken *taken)
 {
-    return taken->serial << 12 | conn->index;
+    uint64_t gate = conn->guest ? conn->guest->gate->number : 0;
+    return taken->serial << 19 | gate << 12 | conn->index;
 }
 
 #endif

@@ -25,7 +25,9 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "helper.h"
 #include "map.h"
+#include "pair.h"
 #include "peer.h"
 #include "port.h"
 #include "srr.h"
@@ -36,7 +38,6 @@
 #endif
 
 static struct process *_Atomic *home; /* in a page of its own that a child finds wiped */
-static struct process *ancestor;      /* the last one made: its descriptors are what a fork copies */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_end;
 
@@ -62,14 +63,7 @@ static void give_back(void *unused)
     pthread_mutex_unlock(&self->lock);
 }
 
-static void after_fork(void)
-{
-    if (ancestor) {
-        close(ancestor->row_fd);
-        close(ancestor->life_fd);
-        ancestor = NULL;
-    }
-}
+static void after_fork(void) { fds_close(); }
 
 static void prepare(void)
 {
@@ -90,19 +84,15 @@ static int make_file(const char *name, off_t size, void **ret_map, size_t map_si
     int made = (int)syscall(SYS_memfd_create, name, 3u /* MFD_CLOEXEC | MFD_ALLOW_SEALING */);
     if (made < 0)
         return -errno;
-    int fd = fcntl(made, F_DUPFD_CLOEXEC, ROW_FD_LIKELY);
-    if (fd < 0)
-        fd = made;
-    else
-        close(made);
+    int fd = fd_keep(made);
     if (fd > ENTRY_FD_MAX) {
-        close(fd);
+        fd_drop(fd);
         return -EMFILE;
     }
     void *map = ftruncate(fd, size) == 0 ? map_shared(fd, map_size, PROT_READ | PROT_WRITE, 0) : NULL;
     if (!map || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | seals) != 0) {
         unmap_shared(map, map_size);
-        close(fd);
+        fd_drop(fd);
         return -ENOMEM;
     }
     *ret_map = map;
@@ -151,6 +141,7 @@ static int make_process(struct process **ret_process)
     self->pid_ns = pid_namespace();
     pthread_mutex_init(&self->lock, NULL);
     pthread_mutex_init(&self->naming, NULL);
+    pthread_mutex_init(&self->introducing, NULL);
     if (getrandom(&self->row_id, sizeof self->row_id, 0) != sizeof self->row_id || self->row_id == 0)
         self->row_id = (uint64_t)now_ns() << 20 ^ (uint64_t)self->pid;
     if (self->pid > ENTRY_PID_MAX)
@@ -161,6 +152,10 @@ static int make_process(struct process **ret_process)
     self->lives = map;
     struct life_header *life = map;
     *life = (struct life_header){.magic = LIFE_MAGIC, .pid = self->pid, .row_id = self->row_id};
+    /* For those that may not look at our descriptors (pair.c): gone when we die, exec, or close the file. */
+    r = fcntl(self->life_fd, F_SETLK, &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}) == 0 ? 0 : -errno;
+    if (r < 0)
+        goto fail;
     r = find_life_word(self->lives, &life->word_at);
     if (r < 0)
         goto fail;
@@ -174,6 +169,10 @@ static int make_process(struct process **ret_process)
     header->row_id = self->row_id;
     header->pid_ns = self->pid_ns;
     header->life_fd = self->life_fd;
+    r = -ENOMEM;
+    self->helper = helper_new();
+    if (!self->helper)
+        goto fail;
     r = receiver_new(self, &self->receiver);
     if (r < 0)
         goto fail;
@@ -184,10 +183,9 @@ static int make_process(struct process **ret_process)
 fail:
     unmap_shared(self->front, sizeof *self->front);
     unmap_shared(self->lives, LIFE_SIZE);
-    if (self->row_fd >= 0)
-        close(self->row_fd);
-    if (self->life_fd >= 0)
-        close(self->life_fd);
+    fd_drop(self->row_fd);
+    fd_drop(self->life_fd);
+    free(self->helper);
     free(self);
     return r;
 }
@@ -214,7 +212,6 @@ struct process *process_self(int *ret_error)
             self = NULL;
             *ret_error = r;
         } else {
-            ancestor = self;
             atomic_store(home, self);
             folder_tell_rows();
         }
@@ -235,16 +232,7 @@ static void settle(struct process *self)
     }
 }
 
-int srr_kept(int fds[2])
-{
-    const struct process *self = home ? atomic_load_explicit(home, memory_order_acquire) : NULL;
-    if (!self)
-        return 0;
-    bool in_order = self->life_fd < self->row_fd;
-    fds[0] = in_order ? self->life_fd : self->row_fd;
-    fds[1] = in_order ? self->row_fd : self->life_fd;
-    return 2;
-}
+int srr_kept(int *fds, int max) { return fds_kept(fds, max); }
 
 pid_t thread_id(void)
 {

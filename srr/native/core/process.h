@@ -14,6 +14,7 @@
 #include "traced.h"
 #include "wait.h"
 
+struct helper;
 struct link;
 struct receiver;
 
@@ -34,7 +35,11 @@ struct place {
     uint32_t index;
     uint64_t word; /* the last transaction's, IDLE: generations go on from here, whatever a peer makes of the slot */
     struct traced traced; /* of the Send under way */
+    pid_t relay_to; /* what the last transaction's receiver wrote there */
+    uint64_t target; /* pairs: what the slot's `target` is; 0: one of our own rows' */
+    struct port *port; /* pairs: the gate's */
     bool taken; /* under the process's lock */
+    bool abandoned; /* pairs: the receiver was writing into it when we left, and may be still */
 };
 
 struct process {
@@ -46,11 +51,13 @@ struct process {
     char *lives;
     pthread_mutex_t lock; /* places, links */
     pthread_mutex_t naming; /* one of our threads at a time changes names */
+    pthread_mutex_t introducing; /* one of our threads at a time asks for a pair: the others may use the same */
     _Atomic pid_t let_in; /* whom we named to Yama; -1: there is none */
     struct place *places[SLOTS];
     struct link *links;
     struct known_proxy known_proxies[KNOWN_PROXIES];
     struct receiver *receiver; /* port.h */
+    struct helper *helper;     /* helper.h */
 };
 
 /* This process, with rows of its own; in a forked child a new one. NULL: *ret_error is a negative errno. */

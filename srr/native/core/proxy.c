@@ -127,7 +127,11 @@ static int meet(struct process *self, pid_t pid, struct link **ret_link)
 {
     struct patience patience;
     patience_begin(&patience, &(struct srr_wait){.timeout_ns = 0}, SLICE_FIRST);
-    int r = link_get(self, pid, &patience, NULL, ret_link);
+    int r = link_get(self, pid, false, &patience, NULL, ret_link);
+    if (r == 0 && !(*ret_link)->front) { /* proxies are in rows, and pairs have none */
+        link_put(self, *ret_link);
+        r = -EACCES;
+    }
     return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 

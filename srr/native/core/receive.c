@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "lane.h"
 #include "link.h"
 #include "port.h"
@@ -32,25 +33,26 @@
 static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
 {
     struct slot *slot = conn->slot;
-    uint64_t word = atomic_load(&slot->word);
+    uint64_t word = conn_message(conn);
     receiver_dequeue(r, &conn->queued);
-    if (word_state(word) != SLOT_SENT || word_port(word) != 0 || atomic_load(&slot->target) != r->self->row_id)
+    if (word == 0)
         return false;
     if (!conn_lives(conn)) {
-        if (!peer_alive(&conn->peer))
-            conn_bury(r, conn);
+        if (!conn->guest && !peer_alive(&conn->peer))
+            conn_bury(r, conn); /* a guest is buried at the look, which is near: we are told of its death */
         return false; /* the message of a dead thread vanishes */
     }
     /* The description was written before the word; if it changes now, the CAS fails. */
-    struct taken taken = {.serial = ++r->serials & ((UINT64_C(1) << 51) - 1),
+    struct taken taken = {.serial = ++r->serials & ((UINT64_C(1) << SERIAL_BITS) - 1),
                           .word = word_with(word, SLOT_RECV),
                           .nbytes = atomic_load(&slot->nbytes),
                           .room = atomic_load(&slot->room),
-                          .tid = (pid_t)atomic_load(&slot->tid),
+                          .tid = conn_tid(conn),
                           .by = thread_id(),
                           .prefilled = atomic_load(&slot->prefilled),
                           .lane = atomic_load(&slot->lane),
                           .traced = atomic_load(&slot->traced) != 0};
+    atomic_store_explicit(&r->rang_last, conn->guest ? conn->guest->gate->number : 0, memory_order_relaxed);
     atomic_store_explicit(&r->peer_cpu, atomic_load(&slot->cpu), memory_order_relaxed);
     if (taken.prefilled > WINDOW_SIZE || taken.prefilled > taken.nbytes)
         taken.prefilled = 0;
@@ -107,6 +109,7 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
                                             .tid = taken->tid,
                                             .pid = conn->peer.pid,
                                             .uid = conn->peer.uid,
+                                            .gid = conn->peer.gid,
                                             .lane = taken->lane,
                                             .kind = SRR_KIND_MESSAGE};
         atomic_fetch_add_explicit(&r->self->front->header.received, 1, memory_order_relaxed);
@@ -147,6 +150,7 @@ static int deliver_short(struct receiver *r, struct queued *q, const struct iove
     }
     message.pid = is_proxy ? r->self->pid : message.tid;
     message.uid = geteuid();
+    message.gid = getegid();
     message.nbytes = nbytes;
     message.copied = (uint64_t)copied;
     message.lane = copied > 0 ? SRR_LANE_INLINE : SRR_LANE_NONE;
@@ -155,15 +159,8 @@ static int deliver_short(struct receiver *r, struct queued *q, const struct iove
     return 0;
 }
 
-static void publish_cpu(struct port *port)
-{
-    uint32_t here = cpu_here();
-    if (atomic_load_explicit(&port->cpu, memory_order_relaxed) != here)
-        atomic_store_explicit(&port->cpu, here, memory_order_relaxed);
-}
-
-/* Sleep until the bell rings, at most a slice. */
-static int sleep_on_bell(struct receiver *r, uint32_t bell, pid_t from, int64_t ns)
+/* Sleep until a bell rings, at most a slice. */
+static int sleep_on_bells(struct receiver *r, const struct bells *bells, pid_t from, const struct patience *patience)
 {
     struct port *port = r->port;
     if (from != 0) {
@@ -173,7 +170,7 @@ static int sleep_on_bell(struct receiver *r, uint32_t bell, pid_t from, int64_t 
         pthread_mutex_unlock(&r->lock);
     }
     atomic_fetch_add(&port->sleepers, 1);
-    int slept = futex_sleep(&port->bell, bell, ns);
+    int slept = bells_sleep(r, bells, patience->looked == 0, patience_slice(patience));
     atomic_fetch_sub(&port->sleepers, 1);
     if (from != 0) {
         pthread_mutex_lock(&r->lock);
@@ -193,6 +190,7 @@ static void wake_others(struct port *port)
 /* At a slice's end: the dead, the lost, the caller's own wish. */
 static int look_up(struct receiver *r, pid_t from, struct patience *patience)
 {
+    helper_look(r->self);
     pthread_mutex_lock(&r->lock);
     receiver_collect(r);
     receiver_look(r);
@@ -259,10 +257,11 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
                          struct patience *patience, bool conditional, struct srr_message *ret_message)
 {
     struct port *port = r->port;
+    struct bells bells;
     bool asleep = false, asked = false;
     for (;;) {
-        uint32_t bell = atomic_load(&port->bell); /* (c) in link.c; before the collect, (d) */
-        publish_cpu(port);
+        bells_read(r, &bells); /* (c) in link.c; before the collect, (d) */
+        bells_publish_cpu(r);
         int why = take_first(r, from, buffer, parts, size, ret_message);
         if (why == TRY_THE_NEXT)
             continue;
@@ -271,7 +270,7 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
             return why;
         }
         asked = true;
-        if (spin(thread_spinner_receive(), &port->bell, bell, &r->peer_cpu))
+        if (bells_spin(r, &bells))
             continue;
         if (!asleep) {
             asleep = true;
@@ -279,7 +278,7 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
             atomic_store_explicit(&port->from, (uint32_t)from, memory_order_relaxed);
             PROBE(wait, 0, from, 0, 0, 0, 0);
         }
-        int slept = sleep_on_bell(r, bell, from, patience_slice(patience));
+        int slept = sleep_on_bells(r, &bells, from, patience);
         if (slept == -EINTR)
             why = -EINTR;
         else if (slept == -ETIMEDOUT || patience_is_due(patience))
@@ -307,6 +306,8 @@ static int receive(pid_t from, const struct iovec *buffer, int parts, const stru
     if (!self)
         return r;
     patience_begin(&patience, wait, SLICE_LONGEST);
+    if (!conditional)
+        helper_join_once(self);
     wait_begin(poke_receiver, self->receiver->port);
     r = wait_and_take(self->receiver, from, buffer, parts, size, &patience, conditional, ret_message);
     wait_end();

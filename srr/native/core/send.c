@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "link.h"
 #include "map.h"
 #include "priority.h"
@@ -34,6 +35,7 @@
 
 #define TRY_AGAIN 1 /* beside 0 and -errno */
 #define RELAYED 2
+#define REFUSED 3
 
 static int check_letter(struct letter *letter)
 {
@@ -74,7 +76,7 @@ static int describe(struct process *self, struct place *place, struct link *link
     atomic_store_explicit(&slot->prefilled, 0, memory_order_relaxed);
     if (lane == SRR_LANE_INLINE && gather(place->message, letter->nbytes, letter->message, letter->message_parts, 0) < 0)
         return -EFAULT;
-    if ((lane == SRR_LANE_WINDOW || (lane == SRR_LANE_DIRECT && link->takes_window)) && window_prefill(place, letter) < 0)
+    if ((lane == SRR_LANE_WINDOW || (lane == SRR_LANE_DIRECT && (link->takes_window || !link->front))) && window_prefill(place, letter) < 0)
         return -EFAULT;
     if (traced->on) {
         traced->transfer_ns += (uint64_t)now_ns() - begun;
@@ -87,9 +89,9 @@ static int describe(struct process *self, struct place *place, struct link *link
     unsigned bad = 0;
     if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
         bad = REPLY_BUFFER_IS_BAD;
-    if (forced_lane() != SRR_LANE_WINDOW && (lane == SRR_LANE_DIRECT || letter->room > inline_max()))
+    if (link->front && forced_lane() != SRR_LANE_WINDOW && (lane == SRR_LANE_DIRECT || letter->room > inline_max()))
         let_in(self, link->peer.pid);
-    atomic_store_explicit(&slot->target, link->peer.row_id, memory_order_relaxed);
+    atomic_store_explicit(&slot->target, link_target(link, place), memory_order_relaxed);
     atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
     atomic_store_explicit(&slot->room, letter->room, memory_order_relaxed);
     atomic_store_explicit(&slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
@@ -103,8 +105,10 @@ static int describe(struct process *self, struct place *place, struct link *link
     atomic_store_explicit(&slot->signals, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->sends, atomic_load_explicit(&slot->sends, memory_order_relaxed) + 1,
                           memory_order_relaxed);
-    describe_parts(slot->parts, letter->message, letter->message_parts);
-    describe_parts(slot->parts + letter->message_parts, letter->reply, letter->reply_parts);
+    if (link->front) { /* another user is not to know where our memory is */
+        describe_parts(slot->parts, letter->message, letter->message_parts);
+        describe_parts(slot->parts + letter->message_parts, letter->reply, letter->reply_parts);
+    }
     return 0;
 }
 
@@ -116,7 +120,7 @@ static int entry_patiently(struct process *self, struct link *link, struct place
         int r = link_entry(self, link, place, &claimed);
         if (r != -EAGAIN)
             return r;
-        if (!peer_alive(&link->peer))
+        if (!link_alive(link))
             return -ESRCH;
         if ((r = verb_is_interrupted() ? -EINTR : patience_check(patience)) != 0)
             return r;
@@ -131,13 +135,21 @@ struct sending {
     struct process *self;
     struct link *link;
     struct place *place;
+    struct port *port;      /* the receiver's */
     uint64_t word;          /* as published */
     unsigned entry;
     struct letter *letter;  /* and how far its bytes have gone through the window */
     volatile uint64_t left; /* by a handler: the word that it left from */
     volatile bool must_leave; /* the same, while the receiver was writing */
     volatile bool caught;   /* the receiver was told of a signal instead: SIGNAL-blocked */
+    uint32_t news;          /* the helper's word, before we looked last */
 };
+
+/* The receiver's. Another user's are not heeded: it could keep our handlers from running. */
+static uint32_t heeded_flags(const struct sending *s)
+{
+    return s->link->front ? atomic_load(&s->port->flags) : 0;
+}
 
 /*
  * A handler wants to run (signals.c): leave, so that the message is gone from the queue before it does; the word, which
@@ -149,12 +161,12 @@ static void poke_sender(void *arg, int signo)
     struct slot *slot = s->place->slot;
     uint64_t word = atomic_load(&slot->word);
     while (!state_is_terminal(word_state(word)) && word_same_transaction(word, s->word)) {
-        if (word_state(word) != SLOT_SENT && atomic_load(&s->link->front->port.flags) & SRR_FLAG_SIGCATCH) {
+        if (word_state(word) != SLOT_SENT && heeded_flags(s) & SRR_FLAG_SIGCATCH) {
             s->caught = true;
             atomic_store(&slot->signalled, 1);
             atomic_fetch_or(&slot->signals, UINT64_C(1) << (signo - 1));
             PROBE(signal, word_generation(word), s->link->peer.pid, 0, 0, 0, signo);
-            link_ring(s->link, s->entry);
+            port_ring(s->port, s->entry);
             return;
         }
         uint64_t leaving = word_leaving(word), seen = word;
@@ -174,7 +186,13 @@ static void poke_sender(void *arg, int signo)
 static int look_up(struct sending *s, uint64_t seen)
 {
     struct link *link = s->link;
-    if (!peer_alive(&link->peer)) {
+    uint32_t helper = helper_joins(s->self);
+    if (helper != atomic_load_explicit(&link->watched_by, memory_order_relaxed) && link->front &&
+        helper_watch(s->self, link->peer.pid) == 0) /* else it has not joined: perhaps later */
+        atomic_store_explicit(&link->watched_by, helper, memory_order_relaxed);
+    s->news = atomic_load(helper_news(s->self));
+    helper_look(s->self);
+    if (!link_alive(link)) {
         atomic_compare_exchange_strong(&s->place->slot->word, &seen, word_bereaved(seen));
         return -ESRCH;
     }
@@ -186,9 +204,19 @@ static int look_up(struct sending *s, uint64_t seen)
         return entry == -EAGAIN ? 0 : entry;
     if (claimed) { /* ours was scribbled over */
         s->entry = (unsigned)entry;
-        link_ring(link, s->entry);
+        port_ring(s->port, s->entry);
     }
     return 0;
+}
+
+/* Until the futex changes. After the first slice, until the helper has news, too: somebody may have died. */
+static int sleep_a_slice(struct sending *s, a32 *futex, uint32_t value, const struct patience *patience, int64_t ns)
+{
+    if (patience->looked == 0 || helper_joins(s->self) == 0)
+        return futex_sleep(futex, value, ns);
+    struct sleep_word words[] = {sleep_word(futex, value), sleep_word(helper_news(s->self), s->news)};
+    int r = futex_sleep_on_any(words, 2, ns);
+    return atomic_load(helper_news(s->self)) != s->news ? -ETIMEDOUT : r; /* as at a slice's end: look */
 }
 
 /*
@@ -202,7 +230,7 @@ static int sleep_on(struct sending *s, uint64_t seen, a32 *futex, uint32_t value
         atomic_store_explicit(&slot->since_ns, (uint64_t)now_ns(), memory_order_relaxed);
     atomic_store(&slot->sleeping, 1);
     /* One that is leaving has no time left, but must stay until the copy into its buffer is done. */
-    int r = futex_sleep(futex, value, leaving ? SLICE_FIRST : patience_slice(patience));
+    int r = sleep_a_slice(s, futex, value, patience, leaving ? SLICE_FIRST : patience_slice(patience));
     if (r == -EINTR)
         return s->caught ? 0 : -EINTR;
     if (r != -ETIMEDOUT)
@@ -221,6 +249,18 @@ static int sleep_on(struct sending *s, uint64_t seen, a32 *futex, uint32_t value
     return why != 0 ? why : patience_check(patience);
 }
 
+/*
+ * It writes into the pair, not into our memory: who wants to leave need not wait for it, be it stopped or hostile. But the
+ * slot is not used again before it says that it has done (link.c).
+ */
+static bool may_abandon(struct sending *s, uint64_t word)
+{
+    if (s->link->front || !state_is_being_written(word_state(word)))
+        return false;
+    s->place->abandoned = atomic_compare_exchange_strong(&s->place->slot->word, &word, word_with(word, SLOT_BUSYC));
+    return s->place->abandoned;
+}
+
 /* Wait until the word is terminal, or until we have left. Returns the last word of the transaction; *ret_why
  * is 0 if the receiver ended it. */
 static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *ret_why)
@@ -234,6 +274,10 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
         if (state_is_terminal(word_state(word)) || !word_same_transaction(word, s->word)) {
             *ret_why = why;
             return s->left != 0 ? s->left : word;
+        }
+        if (why != 0 && may_abandon(s, word)) {
+            *ret_why = why;
+            return word;
         }
         if (why != 0 && word_leaving(word) != word) {
             uint64_t left = word_leaving(word);
@@ -251,7 +295,7 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
             why = patience_is_due(patience) ? patience_look(patience) : patience_check(patience);
             continue;
         }
-        if (why == 0 && spin(thread_spinner_send(), futex, value, &s->link->front->port.cpu))
+        if (why == 0 && spin(thread_spinner_send(), futex, value, &s->port->cpu))
             continue;
         int now = sleep_on(s, word, futex, value, patience, why != 0);
         why = why != 0 ? why : now;
@@ -281,10 +325,12 @@ static int read_result(struct place *place, struct letter *letter, uint64_t end,
             return why; /* we ended it, or the receiver did because we wanted to leave */
         return status > 0 && status < 4096 ? -(int)status : -EPROTO;
     }
+    place->relay_to = (pid_t)atomic_load(&slot->relay_to);
     if (state == SLOT_RELAY)
         return why != 0 && why != -ESRCH ? why : RELAYED; /* we wanted to leave; who relayed may be dead by now */
-    if (state != SLOT_DONE)
-        return state == SLOT_SENT || state == SLOT_RECV || state == SLOT_ASK ? why : -EPROTO; /* garbage in our slot */
+    if (state != SLOT_DONE) /* we left; or garbage in our slot */
+        return why != 0 && (state == SLOT_SENT || state == SLOT_RECV || state == SLOT_ASK || place->abandoned) ? why
+                                                                                                               : -EPROTO;
     sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
     if (status != 0)
         return status < 4096 ? -(int)status : -EPROTO;
@@ -323,21 +369,29 @@ static int transact(struct process *self, struct link *link, struct place *place
         return r;
     if (verb_is_interrupted())
         return -EINTR;
-    atomic_store_explicit(&slot->arrival, atomic_fetch_add(&link->front->port.arrivals, 1), memory_order_relaxed);
-    struct sending sending = {self, link, place, word_next(place->word, 0), (unsigned)entry, letter, 0, false, false};
+    struct port *port = link_port(link, place);
+    atomic_store_explicit(&slot->arrival, atomic_fetch_add(&port->arrivals, 1), memory_order_relaxed);
+    struct sending sending = {.self = self,
+                              .link = link,
+                              .place = place,
+                              .port = port,
+                              .word = word_next(place->word, 0),
+                              .entry = (unsigned)entry,
+                              .letter = letter};
 
     place->traced.published_ns = now_if(place->traced.on);
+    place->traced.id = word_generation(sending.word);
     PROBE(send, word_generation(sending.word), link->peer.pid, 0, letter->nbytes,
           atomic_load_explicit(&slot->lane, memory_order_relaxed), letter->room);
 
     /* Point of no return: from here on the transaction must be ended. */
     atomic_store(&slot->word, sending.word);
-    link_ring(link, (unsigned)entry);
+    port_ring(port, (unsigned)entry);
     atomic_store_explicit(&slot->rung, (uint32_t)word_generation(sending.word), memory_order_release);
     wait_begin(poke_sender, &sending);
     for (uint64_t bits = thread_signals.put_off; bits; bits &= bits - 1)
         poke_sender(&sending, __builtin_ctzll(bits) + 1);
-    uint32_t flags = atomic_load_explicit(&link->front->port.flags, memory_order_relaxed);
+    uint32_t flags = heeded_flags(&sending);
     if (flags & SRR_FLAG_PRIORITY_FLOAT)
         lift(link);
     if (flags & SRR_FLAG_SIGCATCH && signals_catcher)
@@ -357,7 +411,8 @@ static int transact(struct process *self, struct link *link, struct place *place
     if (sending.caught)
         atomic_store_explicit(&slot->signalled, 0, memory_order_relaxed);
     place->word = word_with(sending.word, SLOT_IDLE);
-    atomic_store(&slot->word, place->word);
+    if (!place->abandoned)
+        atomic_store(&slot->word, place->word);
     return r;
 }
 
@@ -371,12 +426,23 @@ static bool successor_of(const struct peer *peer, int64_t then)
     return (int64_t)(started + 1) * tick <= then + now_since_boot_ns() - now_ns();
 }
 
-/* Over a link. TRY_AGAIN: it was to a dead process, and the number was another's already, who is meant. */
-static int send_over(struct process *self, struct link *link, struct place *place, struct letter *letter,
+/* Over a link. TRY_AGAIN: it was to a dead process, and the number was another's already, who is meant. REFUSED: of one user
+ * we are, but it may not open our rows. */
+static int send_over(struct process *self, struct link *link, struct place *own, struct letter *letter,
                      struct patience *patience, struct srr_sent *sent)
 {
     int64_t begun = now_roughly_ns();
-    int r = transact(self, link, place, letter, patience, sent);
+    struct place *place;
+    int r = link_place(self, link, own, patience, &place);
+    if (r == 0) {
+        atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
+        r = transact(self, link, place, letter, patience, sent);
+        if (PROBE_WANTED(frames) && r != RELAYED)
+            frames_tell(word_generation(place->word), 0);
+        link_place_back(self, own, place);
+    }
+    if (r == -EACCES && link->front && sent->flags == 0)
+        r = REFUSED;
     if (r == -ESRCH && !(sent->flags & SRR_BY_SERVER)) {
         link_bury(self, link);
         if (!(sent->flags & SRR_RECEIVED) && successor_of(&link->peer, begun))
@@ -392,6 +458,7 @@ static int send_to(struct process *self, pid_t to, struct place *place, struct l
 {
     struct slot *slot = place->slot;
     struct link *link;
+    bool refused = false;
     int r;
     do {
         if (to == self->pid && !may_send_to_itself)
@@ -400,13 +467,14 @@ static int send_to(struct process *self, pid_t to, struct place *place, struct l
         atomic_store_explicit(&slot->peer, (uint32_t)to, memory_order_relaxed);
         if (place->traced.on)
             traced_next(&place->traced, to);
-        r = link_get(self, to, patience, &slot->meeting, &link);
+        r = link_get(self, to, refused, patience, &slot->meeting, &link);
         if (r < 0)
             return r;
         r = send_over(self, link, place, letter, patience, sent);
+        refused = r == REFUSED;
         if (r == RELAYED)
-            to = (pid_t)atomic_load(&slot->relay_to);
-    } while (r == TRY_AGAIN || (r == RELAYED && to > 0));
+            to = place->relay_to;
+    } while (r == TRY_AGAIN || r == REFUSED || (r == RELAYED && to > 0));
     return r == RELAYED ? -EPROTO : r;
 }
 
@@ -430,8 +498,6 @@ static int send_letter(pid_t to, struct letter *letter, const struct srr_wait *w
     atomic_store_explicit(&place->slot->peer, 0, memory_order_relaxed);
     if (r == -ESRCH && sent->flags == 0 && proxy_trigger(self, to) > 0)
         r = 0; /* a proxy's id: the number is no process's */
-    if (PROBE_WANTED(frames))
-        frames_tell(word_generation(place->word), 0);
     if (place->traced.on)
         traced_done(place, letter->message, letter->message_parts, letter->nbytes, sent, r);
     place_give(self, place);

@@ -45,7 +45,7 @@ void traced_done(struct place *place, const struct iovec *message, int parts, ui
                             .woken_ns = t->woken_ns,
                             .ended_ns = (uint64_t)now_ns(),
                             .transfer_ns = t->transfer_ns,
-                            .id = t->published_ns ? word_generation(place->word) : 0,
+                            .id = t->published_ns ? t->id : 0,
                             .sent = nbytes,
                             .replied = sent->replied,
                             .client_thread = thread_id(),

@@ -27,6 +27,7 @@ struct traced {
     pid_t server, server_thread;
     uint64_t began_ns, published_ns, received_ns, replied_ns, woken_ns;
     uint64_t transfer_ns;
+    uint64_t id; /* the transaction's */
 };
 
 static inline uint64_t now_if(bool wanted) { return __builtin_expect(wanted, 0) ? (uint64_t)now_ns() : 0; }

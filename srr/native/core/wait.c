@@ -106,6 +106,27 @@ int futex_sleep(a32 *word, uint32_t value, int64_t ns)
     return syscall(SYS_futex, word, FUTEX_WAIT, value, &t, NULL, 0) == 0 ? 0 : -errno;
 }
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449 /* on every machine */
+#endif
+#define WORD_OF_32_BITS 2u /* FUTEX_32; not FUTEX_PRIVATE_FLAG, as above */
+
+struct sleep_word sleep_word(const a32 *word, uint32_t value)
+{
+    return (struct sleep_word){.value = value, .word = (uintptr_t)word, .flags = WORD_OF_32_BITS};
+}
+
+int futex_sleep_on_any(const struct sleep_word *words, uint32_t count, int64_t ns)
+{
+    int64_t end = now_ns() + ns;
+    struct {
+        int64_t s, ns; /* the kernel's __kernel_timespec, the same for 32 bits */
+    } until = {end / (1000 * MS), end % (1000 * MS)};
+    return syscall(SYS_futex_waitv, words, count, 0, &until, CLOCK_MONOTONIC) >= 0 ? 0 : -errno;
+}
+
+bool futex_sleeps_on_any(void) { return syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) == -1 && errno == EINVAL; }
+
 void futex_wake(a32 *word, int sleepers)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, sleepers, NULL, NULL, 0);

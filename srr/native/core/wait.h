@@ -55,6 +55,20 @@ bool patience_is_due(struct patience *p);
 int futex_sleep(a32 *word, uint32_t value, int64_t ns);
 void futex_wake(a32 *word, int sleepers);
 
+/*
+ * The same for several words at once: until one of them is not what was read there. One difference: the kernel goes on
+ * sleeping after a handler with SA_RESTART has run, so that -EINTR comes for others only.
+ */
+#define WORDS_MAX 128u
+struct sleep_word { /* the kernel's struct futex_waitv */
+    uint64_t value, word;
+    uint32_t flags, reserved;
+};
+struct sleep_word sleep_word(const a32 *word, uint32_t value);
+int futex_sleep_on_any(const struct sleep_word *words, uint32_t count, int64_t ns);
+/* Does this kernel have that? (5.16) */
+bool futex_sleeps_on_any(void);
+
 /* Give way until *word == value, at most ns: for what another thread is about to do. False: it did not. */
 bool await_value(const a32 *word, uint32_t value, int64_t ns);
 

@@ -107,7 +107,10 @@ struct answer {
     uint32_t version;  /* of this helper's protocol */
     uint64_t pair_id;  /* CONNECT, MEET */
     uint64_t gate_id;  /* CONNECT, MEET */
-    uint64_t moved;    /* MOVE */
+    union {
+        uint64_t moved;  /* MOVE */
+        uint64_t age_ms; /* HELLO: for how long this helper has run: those that knew its predecessor may be on their way back */
+    };
     char name[HELPER_NAME_MAX + 8]; /* LIST */
     uint32_t used[8], limit[8];     /* STATUS: enum quota */
 };

@@ -75,13 +75,14 @@ struct srr_sent {
  *   -ETIMEDOUT  the time ran out (flags likewise)
  *   -EINTR      a signal handler ran, whatever SA_RESTART says, or `look` said so (flags likewise)
  *   -EDEADLK    `to` is this very process
- *   -EACCES     `to` is another user's, or the two may not look at each other (srr doctor says why)
+ *   -EACCES     `to` is another user's, or the two may not look at each other (srr doctor says why), and there is no srr-helper to
+ *               introduce them, or none of its names admits this user (srr_name_share)
  *   -EPERM      the receiver may not read or write this process's memory, and the message or
  *               reply is too long for the inline lane
  *   -EFAULT     a part of the message or of the reply buffer is not in this process's memory
  *   -EHOSTUNREACH  `to` lives in another pid namespace
  *   -EPROTO     `to` uses another version of the library's shared memory
- *   -EAGAIN     1024 threads of this process already have a slot
+ *   -EAGAIN     1024 threads of this process already have a slot; or srr-helper grants this user no more pairs
  *   -EMSGSIZE   the parts add up to more than 2^46 bytes
  *   -SRR_EDSTFAULT  the receiver's buffer is not in its memory
  *   any other   what the receiver answered with srr_error (SRR_BY_SERVER is set)
@@ -110,7 +111,7 @@ struct srr_message {
     uid_t uid;             /* its user, by the kernel's word */
     uint32_t lane;         /* enum srr_lane */
     uint32_t kind;         /* enum srr_kind */
-    uint32_t reserved;
+    gid_t gid;             /* its group, likewise */
 };
 
 /* In place of an id: the message of that sender (srr_message.tid) which awaits our reply, the latest if it has several. */
@@ -123,7 +124,9 @@ struct srr_message {
  * RECEIVE-blocked until there is one. Ends with 0, or:
  *   -ESRCH      `from` does not exist, or died while we waited for it
  *   -ETIMEDOUT  the time ran out
- *   -EINTR      a signal handler ran, or `look` said so
+ *   -EINTR      a signal handler ran, or `look` said so. Where srr-helper serves this process, a handler that was installed with
+ *               SA_RESTART and is not wrapped (srr_signals_wrapped) may not end the call: the kernel's wait for several
+ *               words goes on after it
  *   -EFAULT     the receive buffer is not in this process's memory; the sender gets -SRR_EDSTFAULT
  */
 int srr_receive(pid_t from, const struct iovec *buffer, int parts, const struct srr_wait *wait,
@@ -258,6 +261,41 @@ pid_t srr_name_locate(const char *name, const struct srr_wait *wait);
 int srr_name_list(pid_t pid, int (*each)(void *arg, int id, pid_t pid, const char *name), void *arg);
 int srr_runtime_dir(char *buffer, size_t size);
 
+/*
+ * Names for other users, by srr-helper: attached in the folder as above, and found by others as "name@user" (or "name@uid"), as
+ * their owner's user and the name's `mode` and group `gid` say, which are a file's: w may send to this process, r may see the name in
+ * lists. Nobody else's plain name is ever found: a name is its user's alone, whoever has one that is spelled the same.
+ * srr_name_locate takes them, too, after a name of one's own of exactly that spelling; srr_send to a pid works as well, if one of its
+ * names admits the caller. Sharing a name again changes its mode and group. Failures, beside those above:
+ *   -ENOSYS     there is no srr-helper (SRR_HELPER, else /run/srr/helper.sock), or this kernel is older than 5.16
+ *   -EPERM      (share) gid is none of this process's groups
+ *   -EAGAIN     (share) this user shares too many names
+ *   -EINVAL     mode has other bits than 0666
+ * A blocked call sleeps on several words at once where it expects others: see -EINTR of srr_receive.
+ */
+struct srr_shared_name {
+    const char *name;
+    uid_t uid;             /* whose */
+    gid_t gid;
+    uint32_t mode;
+    pid_t pid;
+};
+int srr_name_share(const char *name, uint32_t mode, gid_t gid);
+/* Those that this process may see, of all users, its own among them. */
+int srr_name_list_shared(int (*each)(void *arg, const struct srr_shared_name *name), void *arg);
+
+/* What there is of srr-helper, for `srr doctor`. */
+struct srr_helper_view {
+    char path[256];        /* where it is looked for; empty: SRR_HELPER says nowhere */
+    int32_t reachable;     /* 0, or why not: -ENOENT there is none, -ECONNREFUSED it does not run, -EACCES its socket is not to be trusted,
+                              -EPROTO another version, -ENOSYS this kernel is too old, -EHOSTUNREACH another pid namespace */
+    uint32_t protocol;     /* ours */
+    uint32_t layout;       /* ours */
+    uint32_t transfer;     /* 1: it moves bytes */
+    uint32_t used[8], limit[8]; /* of this user: processes, names, pairs, KiB of pairs, watches, leases, moves, log lines */
+};
+int srr_helper(struct srr_helper_view *ret_helper);
+
 /* The states a thread can be in. QNX4: SEND-, RECEIVE-, REPLY-, SIGNAL-blocked. */
 enum srr_blocked {
     SRR_NOT_BLOCKED = 0,
@@ -323,10 +361,12 @@ void srr_frames(const char *text);
 int64_t srr_probe_cost(uint32_t hits);
 
 /*
- * The descriptors that this process's rows are behind, in order, if it has any yet: 2 or 0. Whoever closes them is found by nobody any
- * more, and what is opened in their place is taken for rows. Async-signal-safe.
+ * The descriptors that the library keeps open, in order: of this process's rows, of srr-helper's socket and of those whom it has
+ * introduced. Their number, at most `max`. Whoever closes them is found by nobody any more, and what is opened in their place is taken
+ * for them. Async-signal-safe.
  */
-int srr_kept(int fds[2]);
+#define SRR_KEPT_MAX 256
+int srr_kept(int *fds, int max);
 
 /* Limits and version of this library, for `srr doctor` and tests. */
 struct srr_facts {

@@ -80,6 +80,69 @@ PyObject *native_name_list(PyObject *module, PyObject *args)
     return PyErr_Occurred() ? NULL : fail("name", r, 0, 0);
 }
 
+PyObject *native_name_share(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    Py_ssize_t length;
+    unsigned mode, gid;
+    int r;
+    if (!PyArg_ParseTuple(args, "y#II:name_share", &name, &length, &mode, &gid))
+        return NULL;
+    if (strlen(name) != (size_t)length)
+        return fail("share", -EINVAL, 0, 0);
+    Py_BEGIN_ALLOW_THREADS
+    r = srr_name_share(name, mode, gid);
+    Py_END_ALLOW_THREADS
+    return r < 0 ? fail("share", r, 0, 0) : PyLong_FromLong(r);
+}
+
+static int append_shared(void *list, const struct srr_shared_name *name)
+{
+    PyObject *item = Py_BuildValue("yIIIi", name->name, (unsigned)name->uid, (unsigned)name->gid, name->mode, (int)name->pid);
+    int r = item ? PyList_Append(list, item) : -1;
+    Py_XDECREF(item);
+    return r;
+}
+
+PyObject *native_name_list_shared(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    PyObject *list = PyList_New(0);
+    int r = list ? srr_name_list_shared(append_shared, list) : -1;
+    if (r == 0)
+        return list;
+    Py_XDECREF(list);
+    return PyErr_Occurred() ? NULL : fail("share", r, 0, 0);
+}
+
+static PyObject *quotas(const uint32_t *values)
+{
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list && i < 8; i++) {
+        PyObject *one = PyLong_FromUnsignedLong(values[i]);
+        if (!one || PyList_Append(list, one) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(one);
+    }
+    return list;
+}
+
+PyObject *native_helper(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    struct srr_helper_view view;
+    int r;
+    Py_BEGIN_ALLOW_THREADS
+    r = srr_helper(&view);
+    Py_END_ALLOW_THREADS
+    if (r < 0)
+        return fail("share", r, 0, 0);
+    return Py_BuildValue("{sssisIsIsIsNsN}", "path", view.path, "error", (int)-view.reachable, "protocol", view.protocol,
+                         "layout", view.layout, "transfer", view.transfer, "used", quotas(view.used), "limit",
+                         quotas(view.limit));
+}
+
 PyObject *native_runtime_dir(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;

@@ -8,8 +8,9 @@
 
 static PyObject *taken_tuple(const struct srr_message *m)
 {
-    return Py_BuildValue("KKKiiIII", (unsigned long long)m->id, (unsigned long long)m->nbytes,
-                         (unsigned long long)m->room, (int)m->tid, (int)m->pid, (unsigned)m->uid, m->lane, m->kind);
+    return Py_BuildValue("KKKiiIIII", (unsigned long long)m->id, (unsigned long long)m->nbytes,
+                         (unsigned long long)m->room, (int)m->tid, (int)m->pid, (unsigned)m->uid, m->lane, m->kind,
+                         (unsigned)m->gid);
 }
 
 /* Receive into parts. 1: a message, 0: none and time was 0, -1: raised. */

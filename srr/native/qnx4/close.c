@@ -24,9 +24,9 @@ int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int first);
 
 /* In order; their number. */
-static int all_kept(int fds[3])
+static int all_kept(int fds[SRR_KEPT_MAX + 1])
 {
-    int n = srr_kept(fds), bell = inform_descriptor(), i;
+    int n = srr_kept(fds, SRR_KEPT_MAX), bell = inform_descriptor(), i;
     if (bell < 0)
         return n;
     for (i = n; i > 0 && fds[i - 1] > bell; i--)
@@ -37,7 +37,7 @@ static int all_kept(int fds[3])
 
 static bool is_kept(int fd)
 {
-    int kept[3], n = all_kept(kept);
+    int kept[SRR_KEPT_MAX + 1], n = all_kept(kept);
     for (int i = 0; i < n; i++)
         if (kept[i] == fd)
             return true;
@@ -57,7 +57,7 @@ PUBLIC int close(int fd)
 PUBLIC int close_range(unsigned first, unsigned last, int flags)
 {
 #ifdef SYS_close_range
-    int kept[3], n = all_kept(kept);
+    int kept[SRR_KEPT_MAX + 1], n = all_kept(kept);
     if (first > last) {
         errno = EINVAL;
         return -1;

@@ -1,0 +1,496 @@
+/*
+ * helper.c - see helper.h.
+ *
+ * One socket a process, one lock around each question and its answer; whoever holds the lock also reads the news that
+ * come in between.
+ *
+ * It may be killed and started again at any time. Pairs that were made go on without it. All that it has to be told again
+ * is told when the next one is joined: who we are, our names, whom we watch (send.c).
+ */
+#define _GNU_SOURCE
+#include "helper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "folder.h"
+#include "helper_socket.h"
+#include "link.h"
+#include "map.h"
+#include "peer.h"
+#include "process.h"
+#include "signals.h"
+#include "srr.h"
+
+#define ANSWER_LONGEST (1000 * MS) /* it answers at once, or is stopped, or overwhelmed */
+#define RETRY (1000 * MS)
+#define RETRY_AWAY (100 * MS) /* it has been there a moment ago, and others may be waiting for us to be back with it */
+#define YOUNG (2000 * MS) /* so long after its start, who is not there or has no name may be on his way */
+#define RETRY_HUNG (30000 * MS)
+#define AWAY_LONGEST (5000 * MS)
+#define AWAY_SLICE (20 * MS)
+#define MEETINGS_MAX 4096
+
+struct meeting {
+    struct meeting *next;
+    struct introduction it;
+};
+
+struct published {
+    struct published *next;
+    uint32_t mode, gid;
+    char name[HELPER_NAME_MAX + 1];
+};
+
+struct helper {
+    pthread_mutex_t lock; /* taken before the process's, never after */
+    _Atomic int fd;       /* -1: none */
+    struct stat socket;   /* what the descriptor is: a program may close what it does not know */
+    struct news_page *_Atomic news;
+    a32 silence;          /* in its place, until there has been a helper */
+    _Atomic int64_t next_try; /* 0: never tried */
+    int why;              /* there is no connection: -errno */
+    uint64_t cookie;
+    uint32_t features, version;
+    _Atomic int64_t began; /* the helper */
+    a32 joins;
+    pthread_mutex_t meeting; /* the list; taken last */
+    struct meeting *first, *last;
+    a32 meetings;
+    struct published *names;
+    a32 has_names;
+};
+
+struct helper *helper_new(void)
+{
+    struct helper *h = calloc(1, sizeof *h);
+    if (h) {
+        pthread_mutex_init(&h->lock, NULL);
+        pthread_mutex_init(&h->meeting, NULL);
+        h->fd = -1;
+        h->why = -ENOSYS;
+    }
+    return h;
+}
+
+const a32 *helper_news(const struct process *self)
+{
+    struct news_page *news = atomic_load(&self->helper->news);
+    return news ? (const a32 *)(const void *)&news->word : &self->helper->silence;
+}
+
+uint32_t helper_joins(const struct process *self)
+{
+    return atomic_load(&self->helper->fd) >= 0 ? atomic_load(&self->helper->joins) : 0;
+}
+
+bool helper_has_names(const struct process *self) { return atomic_load(&self->helper->has_names) != 0; }
+
+/* It has been there, and will be again: the socket is, and nobody answers. */
+static bool is_away(int r) { return r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET || r == -EAGAIN; }
+
+static void leave(struct helper *h, int why)
+{
+    struct stat st;
+    int fd = atomic_load(&h->fd);
+    h->why = why;
+    if (fd < 0)
+        return;
+    if (is_away(why))
+        atomic_store(&h->next_try, 1); /* at once */
+    if (fstat(fd, &st) == 0 && st.st_dev == h->socket.st_dev && st.st_ino == h->socket.st_ino)
+        fd_drop(fd);
+    atomic_store(&h->fd, -1);
+}
+
+/* ---- asking it */
+
+/* An answer's descriptors, by their places. Exactly as many as there must be, else nothing. */
+static bool introduced(const struct answer *answer, int fds[FDS_MAX], int count, struct introduction *ret_introduction)
+{
+    if (count == FDS_MAX) {
+        *ret_introduction = (struct introduction){
+            .peer = {.pid = answer->pid, .uid = answer->uid, .gid = answer->gid, .watch = fds[2], .life = fds[3]},
+            .gate_id = answer->gate_id,
+            .pair_id = answer->pair_id,
+            .index = answer->index,
+            .gate = fds[0],
+            .pair = fds[1]};
+        return true;
+    }
+    while (count > 0)
+        fd_drop(fds[--count]);
+    return false;
+}
+
+/* News: a sender was let in to us. The receiver finds it in the list, and is woken for it. */
+static void note_meeting(struct process *self, const struct answer *answer, int fds[FDS_MAX], int count)
+{
+    struct helper *h = self->helper;
+    struct introduction it;
+    if (!introduced(answer, fds, count, &it))
+        return;
+    struct meeting *meeting = h->meetings < MEETINGS_MAX ? malloc(sizeof *meeting) : NULL;
+    if (!meeting) {
+        introduction_close(&it); /* its sender waits until its time runs out */
+        return;
+    }
+    *meeting = (struct meeting){NULL, it};
+    pthread_mutex_lock(&h->meeting);
+    *(h->last ? &h->last->next : &h->first) = meeting;
+    h->last = meeting;
+    atomic_fetch_add(&h->meetings, 1);
+    pthread_mutex_unlock(&h->meeting);
+    port_ring_bell(&self->front->port);
+}
+
+bool helper_next_meeting(struct process *self, struct introduction *ret_meeting)
+{
+    struct helper *h = self->helper;
+    if (atomic_load(&h->meetings) == 0)
+        return false;
+    pthread_mutex_lock(&h->meeting);
+    struct meeting *meeting = h->first;
+    if (meeting) {
+        h->first = meeting->next;
+        if (!h->first)
+            h->last = NULL;
+        atomic_fetch_sub(&h->meetings, 1);
+        *ret_meeting = meeting->it;
+        free(meeting);
+    }
+    pthread_mutex_unlock(&h->meeting);
+    return meeting != NULL;
+}
+
+/* Under the lock: what it has said unasked. */
+static void listen_now(struct process *self)
+{
+    struct helper *h = self->helper;
+    struct answer answer;
+    int fds[FDS_MAX], n;
+    while (h->fd >= 0 && (n = helper_receive(h->fd, &answer, fds)) != -EAGAIN) {
+        if (n >= 0 && answer.op == OP_MEET)
+            note_meeting(self, &answer, fds, n);
+        else if (n != -EINTR)
+            leave(h, n < 0 ? n : -EPROTO);
+    }
+}
+
+/*
+ * Whoever finds the lock taken, with news to be read, goes away: so who had it must look again afterwards. The helper sends,
+ * then adds to the word.
+ */
+static void unlock(struct process *self)
+{
+    uint32_t before;
+    do {
+        before = atomic_load(helper_news(self));
+        listen_now(self);
+        pthread_mutex_unlock(&self->helper->lock);
+    } while (atomic_load(helper_news(self)) != before && pthread_mutex_trylock(&self->helper->lock) == 0);
+}
+
+/* Under the lock, connected. 0: there is an answer, which may be an error; else why there is no helper any more. */
+static int ask(struct process *self, struct request *request, int descriptor, struct answer *ret_answer,
+               int fds[FDS_MAX], int *ret_count)
+{
+    struct helper *h = self->helper;
+    int64_t end = now_ns() + ANSWER_LONGEST;
+    request->magic = HELPER_MAGIC;
+    request->cookie = ++h->cookie;
+    int r = helper_send(h->fd, request, descriptor);
+    while (r == 0) {
+        int n = helper_receive(h->fd, ret_answer, fds);
+        if (n >= 0 && ret_answer->op == request->op && ret_answer->cookie == request->cookie) {
+            *ret_count = n;
+            return 0;
+        }
+        if (n >= 0 && ret_answer->op == OP_MEET)
+            note_meeting(self, ret_answer, fds, n);
+        else if (n >= 0)
+            r = -EPROTO;
+        else if (n != -EAGAIN && n != -EINTR)
+            r = n;
+        else {
+            struct pollfd p = {.fd = h->fd, .events = POLLIN};
+            int64_t left = end - now_ns();
+            if (left <= 0)
+                r = -ETIMEDOUT;
+            else
+                poll(&p, 1, (int)(left / MS) + 1);
+        }
+    }
+    leave(h, r);
+    return r;
+}
+
+/* Under the lock; the answer is all that counts. */
+static int ask_plain(struct process *self, struct request *request, struct answer *ret_answer)
+{
+    int fds[FDS_MAX], count, r = ask(self, request, -1, ret_answer, fds, &count);
+    while (r == 0 && count > 0)
+        fd_drop(fds[--count]);
+    return r;
+}
+
+/* ---- joining it */
+
+static struct request publication(const struct published *name)
+{
+    struct request request = {.op = OP_PUBLISH, .mode = name->mode, .gid = name->gid};
+    memcpy(request.name, name->name, sizeof name->name);
+    return request;
+}
+
+static int say_hello(struct process *self)
+{
+    struct helper *h = self->helper;
+    struct request request = {.op = OP_HELLO, .pid = self->pid, .version = LAYOUT_VERSION};
+    struct answer answer;
+    int fds[FDS_MAX], count, r = ask(self, &request, self->life_fd, &answer, fds, &count);
+    if (r < 0)
+        return r;
+    struct news_page *news = NULL;
+    if (answer.error == 0 && count == 1)
+        news = map_over(atomic_load(&h->news), fds[0], NEWS_SIZE, PROT_READ);
+    while (count > 0)
+        fd_drop(fds[--count]);
+    r = answer.error > 0 ? -answer.error : !news || news->magic != NEWS_MAGIC ? -EPROTO : 0;
+    if (r == 0) {
+        atomic_store(&h->news, news);
+        h->features = answer.features;
+        h->version = answer.version;
+        atomic_store(&h->began, now_ns() - (int64_t)(answer.age_ms < 1000000000 ? answer.age_ms : 1000000000) * MS);
+        for (struct published *name = h->names; name && r == 0; name = name->next) {
+            request = publication(name);
+            r = ask_plain(self, &request, &answer); /* what it refuses now it will have told to its log */
+        }
+    }
+    if (r < 0)
+        leave(h, r);
+    return r;
+}
+
+static void join(struct process *self)
+{
+    struct helper *h = self->helper;
+    struct stat st;
+    int fd = futex_sleeps_on_any() ? helper_open() : -ENOSYS, r = fd;
+    if (fd >= 0) {
+        r = fstat(fd, &st) == 0 ? 0 : -errno;
+        h->socket = st;
+        h->fd = fd;
+        if (r == 0)
+            r = say_hello(self);
+    }
+    h->why = r;
+    atomic_store(&h->next_try, now_ns() + (r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : is_away(r) ? RETRY_AWAY : RETRY));
+    if (r == 0)
+        atomic_fetch_add(&h->joins, 1);
+}
+
+void helper_join_once(struct process *self)
+{
+    struct helper *h = self->helper;
+    if (atomic_load_explicit(&h->next_try, memory_order_relaxed) != 0)
+        return;
+    pthread_mutex_lock(&h->lock);
+    if (h->next_try == 0)
+        join(self);
+    unlock(self);
+}
+
+void helper_listen(struct process *self)
+{
+    if (atomic_load(&self->helper->fd) >= 0 && pthread_mutex_trylock(&self->helper->lock) == 0)
+        unlock(self);
+}
+
+void helper_look(struct process *self)
+{
+    struct helper *h = self->helper;
+    if (atomic_load(&h->next_try) == 0 || pthread_mutex_trylock(&h->lock) != 0)
+        return;
+    listen_now(self);
+    if (h->fd < 0 && now_ns() >= h->next_try)
+        join(self);
+    unlock(self);
+}
+
+/* ---- questions */
+
+/* 0: answered. -ENOSYS: there is no helper. Or why the verb must end. */
+static int ask_patiently(struct process *self, struct request *request, struct patience *patience,
+                         struct answer *ret_answer, int fds[FDS_MAX], int *ret_count)
+{
+    struct helper *h = self->helper;
+    int64_t end = now_ns() + AWAY_LONGEST;
+    for (;;) {
+        pthread_mutex_lock(&h->lock);
+        if (h->fd < 0)
+            join(self);
+        int r = h->fd >= 0 ? ask(self, request, -1, ret_answer, fds, ret_count) : h->why;
+        unlock(self);
+        if (r == 0)
+            return 0;
+        if (!is_away(r) || now_ns() >= end)
+            return -ENOSYS;
+        int64_t slice = patience_slice(patience);
+        if ((r = patience_check(patience)) != 0 || folder_sleep(-1, -1, slice < AWAY_SLICE ? slice : AWAY_SLICE) == -EINTR)
+            return r != 0 ? r : -EINTR;
+        if (patience_is_due(patience) && (r = patience_look(patience)) != 0)
+            return r;
+    }
+}
+
+static int introduce_now(struct process *self, pid_t pid, struct patience *patience,
+                         struct introduction *ret_introduction)
+{
+    struct request request = {.op = OP_CONNECT, .pid = pid};
+    struct answer answer;
+    int fds[FDS_MAX], count, r = ask_patiently(self, &request, patience, &answer, fds, &count);
+    if (r < 0)
+        return r == -ENOSYS ? -EACCES : r;
+    if (answer.error == 0)
+        return introduced(&answer, fds, count, ret_introduction) && answer.pid == pid ? 0 : -EPROTO;
+    while (count > 0)
+        fd_drop(fds[--count]);
+    return answer.error > 0 ? -answer.error : -EPROTO;
+}
+
+/*
+ * A process of our own user that has not joined yet may do so at any moment, and is waited for, as one without rows is. And
+ * to a helper that has just begun those come back that its predecessor knew.
+ */
+int helper_introduce(struct process *self, pid_t pid, struct patience *patience, struct introduction *ret_introduction)
+{
+    for (;;) {
+        int r = introduce_now(self, pid, patience, ret_introduction);
+        if ((r != -ESRCH && r != -EACCES) || process_exists(pid) != 0)
+            return r;
+        bool young = helper_joins(self) != 0 && now_ns() - atomic_load(&self->helper->began) < YOUNG;
+        if (!young && (r == -EACCES || !process_is_ours(pid)))
+            return -EACCES;
+        int64_t slice = patience_slice(patience);
+        if ((r = patience_check(patience)) != 0 ||
+            (r = folder_sleep(-1, -1, young && slice > AWAY_SLICE ? AWAY_SLICE : slice)) == -EINTR)
+            return r;
+        if (patience_is_due(patience) && (r = patience_look(patience)) != 0)
+            return r;
+    }
+}
+
+int helper_ask(struct process *self, struct request *request, struct answer *ret_answer)
+{
+    struct patience patience;
+    int fds[FDS_MAX], count;
+    patience_begin(&patience, NULL, SLICE_FIRST);
+    int r = ask_patiently(self, request, &patience, ret_answer, fds, &count);
+    while (r == 0 && count > 0)
+        fd_drop(fds[--count]);
+    return r < 0 ? r : ret_answer->error >= 0 && ret_answer->error < 4096 ? -ret_answer->error : -EPROTO;
+}
+
+int helper_watch(struct process *self, pid_t pid)
+{
+    struct helper *h = self->helper;
+    struct request request = {.op = OP_WATCH, .pid = pid};
+    struct answer answer;
+    if (pthread_mutex_trylock(&h->lock) != 0)
+        return -EAGAIN;
+    int r = h->fd < 0 ? -ENOSYS : ask_plain(self, &request, &answer);
+    unlock(self);
+    return r < 0 ? r : -answer.error;
+}
+
+/* ---- names */
+
+static void forget_name(struct helper *h, const char *name)
+{
+    struct published **at = &h->names, *gone;
+    while (*at && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    gone = *at;
+    if (gone) {
+        *at = gone->next;
+        free(gone);
+    }
+    atomic_store(&h->has_names, h->names != NULL);
+}
+
+int helper_publish(struct process *self, const char *name, uint32_t mode, uint32_t gid)
+{
+    struct helper *h = self->helper;
+    struct answer answer;
+    struct published *made = calloc(1, sizeof *made);
+    if (!made)
+        return -ENOMEM;
+    made->mode = mode;
+    made->gid = gid;
+    snprintf(made->name, sizeof made->name, "%s", name);
+    struct request request = publication(made);
+    int r = helper_ask(self, &request, &answer);
+    if (r < 0) {
+        free(made);
+        return r;
+    }
+    pthread_mutex_lock(&h->lock);
+    forget_name(h, name);
+    made->next = h->names;
+    h->names = made;
+    atomic_store(&h->has_names, 1);
+    unlock(self);
+    return 0;
+}
+
+void helper_withdraw(struct process *self, const char *name)
+{
+    struct helper *h = self->helper;
+    struct request request = {.op = OP_WITHDRAW};
+    struct answer answer;
+    if (!helper_has_names(self))
+        return;
+    snprintf(request.name, sizeof request.name, "%s", name);
+    pthread_mutex_lock(&h->lock);
+    forget_name(h, name);
+    if (h->fd >= 0)
+        ask_plain(self, &request, &answer);
+    unlock(self);
+}
+
+/* ---- for srr doctor */
+
+int srr_helper(struct srr_helper_view *ret_helper)
+{
+    struct request request = {.op = OP_STATUS};
+    struct answer answer;
+    int r;
+    verb_begin();
+    struct process *self = process_self(&r);
+    if (self) {
+        memset(ret_helper, 0, sizeof *ret_helper);
+        if (helper_path(ret_helper->path, sizeof ret_helper->path) < 0)
+            ret_helper->path[0] = 0;
+        ret_helper->layout = LAYOUT_VERSION;
+        ret_helper->protocol = HELPER_PROTOCOL;
+        ret_helper->reachable = helper_ask(self, &request, &answer);
+        if (ret_helper->reachable == -ENOSYS)
+            ret_helper->reachable = self->helper->why;
+        if (ret_helper->reachable == 0) {
+            ret_helper->transfer = (self->helper->features & FEATURE_TRANSFER) != 0;
+            memcpy(ret_helper->used, answer.used, sizeof answer.used);
+            memcpy(ret_helper->limit, answer.limit, sizeof answer.limit);
+        }
+        r = 0;
+    }
+    verb_end();
+    return r;
+}

@@ -1,0 +1,54 @@
+/*
+ * helper.h - this process's connection to srr-helper, if there is one: joining, asking, being told.
+ *
+ * None of it may make a verb fail that does not need the helper. Not async-signal-safe; called within verbs only.
+ */
+#ifndef SRR_HELPER_LINK_H
+#define SRR_HELPER_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "layout.h"
+#include "pair.h"
+#include "protocol.h"
+#include "wait.h"
+
+struct process;
+struct helper;
+
+struct helper *helper_new(void);
+
+/* The first time: join, if there is a helper. Afterwards nothing but a load. */
+void helper_join_once(struct process *self);
+/* When the news word has grown: read what the helper has said. */
+void helper_listen(struct process *self);
+/* At a slice's end: the same, and if it has gone, join its successor (tried once a second). */
+void helper_look(struct process *self);
+/* Grows with each piece of news. A word of our own that never changes, while there is no helper. */
+const a32 *helper_news(const struct process *self);
+/* 0: there is none. Else which one it is: another number for a successor, who knows nothing of what we asked. */
+uint32_t helper_joins(const struct process *self);
+
+/* The next sender that has been let in to us. */
+bool helper_next_meeting(struct process *self, struct introduction *ret_meeting);
+
+/*
+ * One more pair with process `pid`. A helper that is away, but has been there, is waited for as long as the patience
+ * lasts, 5 s at most. -EACCES also: there is no helper. Else as OP_CONNECT says.
+ */
+int helper_introduce(struct process *self, pid_t pid, struct patience *patience, struct introduction *ret_introduction);
+
+/* The undertaker's: tell us at once when that process dies. */
+int helper_watch(struct process *self, pid_t pid);
+
+/* One request, as protocol.h says. 0 or -errno; -ENOSYS: there is no helper. One that is away is waited for, 5 s at most. */
+int helper_ask(struct process *self, struct request *request, struct answer *ret_answer);
+
+/* Names that others may find us by: remembered, so that a new helper hears of them. */
+int helper_publish(struct process *self, const char *name, uint32_t mode, uint32_t gid);
+void helper_withdraw(struct process *self, const char *name);
+bool helper_has_names(const struct process *self);
+
+#endif

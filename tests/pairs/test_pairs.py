@@ -1,0 +1,273 @@
+"""Two users, introduced by srr-helper: Send, Receive and Reply as between processes of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+
+import pytest
+from drive import Blocked, Partner, exchange, guarantee, srr, works
+from town import Town
+
+from srr import processes
+
+
+@pytest.fixture
+def pair(town: Town) -> tuple[Partner, Partner]:
+    """A server of one user and a client of another, that have met."""
+    server, client = town.server(1001), town.start(1002)
+    exchange(server, client)
+    return server, client
+
+
+def test_there_and_back(town: Town) -> None:
+    server, client = town.server(1001), town.start(1002)
+    sending = client.order("send", to="plc@1001", message=b"hello")
+    got = server.do("receive", timeout=5.0)
+    assert (got.data, got.pid, got.tid, got.uid, got.gid) == (b"hello", client.pid, client.pid, 1002, 1002)
+    server.do("reply", data=b"olleh")
+    assert sending.result() == b"olleh"
+    for nbytes in (0, 1, 4096, 65536):
+        exchange(server, client, bytes(nbytes))
+
+
+def test_parts_readmsg_and_errors(pair: tuple[Partner, Partner]) -> None:
+    server, client = pair
+    sending = client.order("send", to=server.pid, message=[b"ab", b"", b"cdef"])
+    assert server.do("receive", limit=3).data == b"abc"
+    assert server.do("read", offset=2) == b"cdef"
+    server.do("error", errno=errno.EXDEV)
+    failure = sending.failure()
+    assert (failure.errno, failure.by_server, failure.received) == (errno.EXDEV, True, True)
+
+
+def test_more_threads_than_a_pair_has_slots(pair: tuple[Partner, Partner]) -> None:
+    """32 slots a pair: with 70 threads there are three."""
+    server, client = pair
+    serving = server.order("serve", count=70 * 20)
+    assert client.do("threads", count=70, to=server.pid, each=20) == 70 * 20
+    serving.result()
+
+
+def test_many_clients_and_servers_threads(town: Town) -> None:
+    """Several users, several processes each, several threads that receive."""
+    server = town.server(1001)
+    clients = [town.start(uid) for uid in (1002, 1002, 1003, 1004, 1001)]
+    serving = [server.order("serve", thread=f"t{i}", count=250) for i in range(4)]
+    sending = [client.order("repeat", to=server.pid, count=200) for client in clients]
+    assert [one.result() for one in sending] == [200] * 5
+    for one in serving:
+        one.result()
+
+
+@guarantee("G")
+@pytest.mark.parametrize("received", [False, True])
+def test_time_out(pair: tuple[Partner, Partner], received: bool) -> None:
+    server, client = pair
+    sending = client.order("send", to=server.pid, message=b"x", timeout=0.3)
+    if received:
+        server.do("receive", timeout=5.0)
+    failure = sending.failure()
+    assert isinstance(failure, srr.TimedOut)
+    assert failure.received == received
+    if received:
+        assert isinstance(server.fails("reply", data=b"late"), srr.SenderGone)
+    else:
+        assert server.do("receive", poll=True) is None
+    assert works(server, client)
+
+
+@guarantee("B")
+@pytest.mark.parametrize("received", [False, True])
+def test_a_signal_ends_a_send(pair: tuple[Partner, Partner], received: bool) -> None:
+    server, client = pair
+    client.do("handle", number=signal.SIGUSR1, how="raise")
+    sending = client.order("send", to=server.pid, message=b"x")
+    if received:
+        server.do("receive")
+        client.until_blocked(Blocked.REPLY, on=server.pid)
+    else:
+        client.until_blocked(Blocked.SEND, on=server.pid)
+    client.signal(signal.SIGUSR1)
+    assert "signal" in str(sending.failure())
+    assert works(server, client)
+
+
+def test_a_signal_ends_a_receive(pair: tuple[Partner, Partner]) -> None:
+    server, client = pair
+    server.do("handle", number=signal.SIGUSR1, how="raise")
+    receiving = server.order("receive")
+    server.until_receivers(1)
+    server.signal(signal.SIGUSR1)
+    assert "signal" in str(receiving.failure())
+    assert works(server, client)
+
+
+@guarantee("D")
+@pytest.mark.parametrize("how", ["kill", "exit", "exec"])
+@pytest.mark.parametrize("received", [False, True])
+def test_the_server_dies(town: Town, how: str, received: bool) -> None:
+    """ESRCH, and the truth about what was received; another process under that name is found."""
+    server, client = town.server(1001), town.start(1002)
+    exchange(server, client)
+    sending = client.order("send", to=server.pid, message=b"x")
+    if received:
+        server.do("receive")
+        client.until_blocked(Blocked.REPLY)
+    else:
+        client.until_blocked(Blocked.SEND)
+    server.order("die", how=how)
+    if how == "exec":
+        server.disturbed = True
+        server.until_runs("sleep")
+    else:
+        server.wait_dead()
+    began = time.monotonic()
+    failure = sending.failure()
+    print(f"ESRCH {1000 * (time.monotonic() - began):.1f} ms after the death")
+    assert isinstance(failure, srr.ServerDied)
+    assert failure.received == received
+    successor = town.server(1001)
+    sending = client.order("send", to="plc@1001", message=b"again")
+    assert successor.do("receive", timeout=5.0).data == b"again"
+    successor.do("reply")
+    sending.result()
+
+
+@guarantee("D")
+@pytest.mark.parametrize("how", ["kill", "exit", "exec"])
+@pytest.mark.parametrize("received", [False, True])
+def test_the_client_dies(town: Town, how: str, received: bool) -> None:
+    server, client, other = town.server(1001), town.start(1002), town.start(1002)
+    exchange(server, client)
+    client.order("send", thread="sender", to=server.pid, message=b"x")
+    if received:
+        server.do("receive")
+    else:
+        client.until_blocked(Blocked.SEND)
+    client.order("die", how=how)
+    if how == "exec":
+        client.disturbed = True
+        client.until_runs("sleep")
+    else:
+        client.wait_dead()
+    if received:
+        assert isinstance(server.fails("reply", data=b"x"), srr.SenderGone)
+    assert works(server, other)
+    assert server.do("receive", poll=True) is None
+
+
+@guarantee("C")
+def test_a_forked_child_is_another_process(pair: tuple[Partner, Partner], town: Town) -> None:
+    """It inherits no pair, no descriptor of one, and may make its own."""
+    server, client = pair
+    child = town.fork(client)
+    kept = [os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{child.pid}/fd") if int(fd) >= 60]
+    assert not [name for name in kept if "srr-" in name or "pidfd" in name or "socket" in name], kept
+    sending = child.order("send", to=server.pid, message=b"from the child")
+    assert server.do("receive", timeout=5.0).pid == child.pid
+    server.do("reply")
+    sending.result()
+    assert works(server, client)
+
+
+@guarantee("G")
+def test_a_stopped_server_does_not_hold_a_time_out(pair: tuple[Partner, Partner]) -> None:
+    server, client = pair
+    server.stop()
+    failure = client.fails("send", to=server.pid, message=b"x", timeout=0.2)
+    assert isinstance(failure, srr.TimedOut)
+    assert failure.safe_to_repeat
+    server.go_on()
+    assert works(server, client)
+
+
+@pytest.mark.parametrize("hidden", ["server", "client"])
+def test_one_that_is_not_dumpable(town: Town, hidden: str) -> None:
+    """Of one user, which needs no name for it: each may not open the other's rows."""
+    server = town.start(1001, dumpable=hidden != "server")
+    client = town.start(1001, dumpable=hidden != "client")
+    server.do("receive", poll=True)
+    sending = client.order("send", to=server.pid, message=b"shy")
+    assert server.do("receive", timeout=5.0).data == b"shy"
+    server.do("reply", data=b"too")
+    assert sending.result() == b"too"
+    for _ in range(3):
+        exchange(server, client)
+
+
+def test_selective_receive(town: Town) -> None:
+    """From one process, from one thread, while others of its user are ahead."""
+    server, first, second = town.server(1001), town.start(1002), town.start(1002)
+    sending = [first.order("send", thread=f"t{i}", to=server.pid, message=b"first") for i in range(5)]
+    first.until_blocked(Blocked.SEND)
+    later = second.order("send", to=server.pid, message=b"second")
+    assert server.do("receive", sender=second.pid, timeout=5.0).data == b"second"
+    server.do("reply")
+    later.result()
+    for one in sending:
+        assert server.do("receive", sender=first.pid, timeout=5.0).data == b"first"
+        server.do("reply")
+    for one in sending:
+        one.result()
+
+
+def test_relay_across_users(town: Town) -> None:
+    """The sender's own thread sends it on: with its own rights, and its own name for the next one."""
+    front, back, client = town.server(1001, "front"), town.server(1003, "back"), town.start(1002)
+    sending = client.order("send", to="front@1001", message=b"for the back")
+    front.do("receive", timeout=5.0)
+    front.do("relay_to", target=back.pid)
+    got = back.do("receive", timeout=5.0)
+    assert (got.data, got.uid, got.pid) == (b"for the back", 1002, client.pid)
+    back.do("reply", data=b"done")
+    assert sending.result() == b"done"
+
+
+def test_ps_shows_a_thread_blocked_in_a_pair(pair: tuple[Partner, Partner]) -> None:
+    server, client = pair
+    sending = client.order("send", to=server.pid, message=b"look at me")
+    client.until_blocked(Blocked.SEND, on=server.pid)
+    server.do("receive")
+    thread = client.until_blocked(Blocked.REPLY, on=server.pid)
+    assert thread.tid == client.pid
+    seen = processes.look(client.pid)
+    assert [(one.on, one.state) for one in seen.blocked] == [(server.pid, Blocked.REPLY)]
+    server.do("reply")
+    sending.result()
+    assert not processes.look(client.pid).blocked
+
+
+@guarantee("G")
+def test_what_needs_another_lane_is_refused(pair: tuple[Partner, Partner]) -> None:
+    """A long message ends with EPERM, never received; the pair goes on."""
+    server, client = pair
+    receiving = server.order("receive", timeout=5.0)
+    failure = client.fails("send", to=server.pid, message=bytes(70_000))
+    assert failure.errno == errno.EPERM
+    assert failure.safe_to_repeat
+    sending = client.order("send", to=server.pid, message=b"short")
+    assert receiving.result().data == b"short"
+    server.do("reply")
+    sending.result()
+
+
+def test_the_servers_own_users_messages_keep_their_order(town: Town) -> None:
+    """By arrival: two of the server's own user, one of another in between."""
+    server, mine, other = town.server(1001), town.start(1001), town.start(1002)
+    exchange(server, mine, b"1")
+    exchange(server, other, b"2")
+    sending = []
+    for client, thread, text in ((mine, "a", b"first"), (other, "a", b"second"), (mine, "b", b"third")):
+        tid = client.do("tid", thread=thread)
+        sending.append(client.order("send", thread=thread, to=server.pid, message=text))
+        client.until_blocked(Blocked.SEND, tid=tid)
+    got = [server.do("receive", timeout=5.0, hold=str(i)).data for i in range(3)]
+    assert got.index(b"first") < got.index(b"third")
+    assert sorted(got) == [b"first", b"second", b"third"]
+    for i in range(3):
+        server.do("reply", hold=str(i))
+    for one in sending:
+        one.result()
