@@ -6,6 +6,7 @@ import click
 
 #: The smallest system that has every role; beyond the largest, a thousand interpreters take long to start.
 _FEWEST, _MOST = 6, 1000
+_MOST_USERS = 16
 
 
 @click.command()
@@ -16,6 +17,13 @@ _FEWEST, _MOST = 6, 1000
     default=40,
     show_default=True,
     help="How many, besides the supervisor.",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(1, _MOST_USERS),
+    default=1,
+    show_default=True,
+    help="As so many users, introduced by srr-helper; more than one needs root.",
 )
 @click.option(
     "--files",
@@ -40,6 +48,7 @@ _FEWEST, _MOST = 6, 1000
 def demo(
     seconds: float,
     processes: int,
+    users: int,
     files: tuple[str, ...],
     plain: bool,
     as_json: bool,
@@ -51,7 +60,8 @@ def demo(
     Sensors read live files of /proc and /sys and Send them to drivers, these to controllers, these to loggers;
     movers Send files to archivists, who check every checksum. All report to a supervisor. In the middle one server
     is killed with SIGKILL: its clients get ESRCH, its successor takes over. At the end every count is compared
-    with its counterpart.
+    with its counterpart. With --users its processes belong to several users (60801 and on, which need no accounts);
+    srr-helper introduces them, and is killed in the middle as well.
 
     \b
     SEND      it has sent, and nobody has received yet
@@ -61,18 +71,24 @@ def demo(
     \b
     srr demo --files ~/pictures
     srr demo --seconds 60 --processes 120
+    sudo srr demo --users 3
     srr demo --json | jq .latency_us
 
     Exit status: 0 if every count and checksum is right, 1 if not (and it says which), 2 for a wrong option,
     130 after Ctrl-C. No process that it has started is left behind, whatever its end.
     """
     from srr.demo import main
+    from srr.demo.users import NoUsers
 
     context = click.get_current_context()
     try:
-        folders = main.folders(files)
+        folders = main.folders(files, users)
     except main.NoFiles as none:
         raise click.BadParameter(str(none), context, param_hint="'--files'") from None
-    context.exit(
-        main.run(seconds, processes, folders, plain=plain, as_json=as_json, trace=trace, sabotage=sabotage or "")
-    )
+    try:
+        code = main.run(
+            seconds, processes, folders, many=users, plain=plain, as_json=as_json, trace=trace, sabotage=sabotage or ""
+        )
+    except NoUsers as none:
+        raise click.BadParameter(str(none), context, param_hint="'--users'") from None
+    context.exit(code)

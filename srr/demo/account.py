@@ -24,6 +24,8 @@ class Received(TypedDict):
     """What a server says of one client."""
 
     client: int
+    #: The user that the kernel said it is.
+    uid: int
     messages: int
     bytes: int
     replied: int
@@ -98,12 +100,20 @@ class Account:
             self.latency[lane] = Histogram()
         self.latency[lane].add(ns)
 
-    def receive(self, client: int, sequence: int, nbytes: int, lane: int) -> Received:
+    def receive(self, client: int, sequence: int, nbytes: int, lane: int, uid: int) -> Received:
         """A message came. A server that took over begins with whatever number comes first."""
         entry = self.received.get(client)
         if entry is None:
             entry = self.received[client] = Received(
-                client=client, messages=0, bytes=0, replied=0, first=sequence, missing=0, again=0, next=sequence
+                client=client,
+                uid=uid,
+                messages=0,
+                bytes=0,
+                replied=0,
+                first=sequence,
+                missing=0,
+                again=0,
+                next=sequence,
             )
         entry["messages"] += 1
         entry["bytes"] += nbytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,15 @@ class Check:
 def audit(supervisor: Supervisor) -> list[Check]:
     """All checks, right or wrong."""
     books = Books(supervisor)
-    return [_messages(books), _sequences(books), _table(books), _readings(books), _files(books), _failures(books)]
+    return [
+        _messages(books),
+        _sequences(books),
+        _users(books),
+        _table(books),
+        _readings(books),
+        _files(books),
+        _failures(books),
+    ]
 
 
 class Books:
@@ -48,7 +57,13 @@ class Books:
         self.statements: dict[int, Statement] = {p.number: p.books for p in self.persons if p.books is not None}
         self.by_pid = {person.pid: person for person in self.persons}
         self.dead = [person.number for person in supervisor.persons if person.dead]
+        self.users = {p.number: os.geteuid() if p.member.uid is None else p.member.uid for p in supervisor.persons}
         self.names = {person.number: person.member.name for person in supervisor.persons} | {0: "supervisor"}
+
+    def received(self) -> list[tuple[int, list[Received]]]:
+        """What each process says of its clients, by its number; 0 is the supervisor."""
+        theirs = [(person.number, self.statements[person.number]["received"]) for person in self.persons]
+        return [*theirs, (0, self.supervisor["received"])]
 
     def notes(self, role: str) -> list[tuple[str, dict[str, Any]]]:
         """What the processes of one role noted, with their names."""
@@ -111,18 +126,24 @@ def _messages(books: Books) -> Check:
 
 def _sequences(books: Books) -> Check:
     check = Check("each sequence of messages is complete, and nothing came twice")
-    everybody = [
-        *((p.number, books.statements[p.number]["received"]) for p in books.persons),
-        (0, books.supervisor["received"]),
-    ]
     successor = books.fault.successor
-    for number, entries in everybody:
+    for number, entries in books.received():
         took_over = number and any(p.number == number and p.pid == successor for p in books.persons)
         for entry in entries:
             pair = f"{books.names.get(entry['client'], entry['client'])} to {books.names[number]}"
             check.expect(not entry["missing"], f"{pair}: {entry['missing']} messages are missing")
             check.expect(not entry["again"], f"{pair}: {entry['again']} messages came twice")
             check.expect(took_over or entry["first"] == 0, f"{pair}: the first message was number {entry['first']}")
+    return check
+
+
+def _users(books: Books) -> Check:
+    check = Check("each message came from the user whose process sent it, by the kernel's word")
+    for number, entries in books.received():
+        for entry in entries:
+            uid = books.users.get(entry["client"])
+            pair = f"{books.names.get(entry['client'], entry['client'])} to {books.names[number]}"
+            check.expect(entry["uid"] == uid, f"{pair}: sent by user {uid}, received as from user {entry['uid']}")
     return check
 
 

@@ -10,29 +10,36 @@ import tempfile
 from pathlib import Path
 
 import srr
+from srr.demo.users import Users, environment
 
 
 class Children:
     """All processes that one demo has started. None of them outlives it."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, users: Users) -> None:
         self._prefix = prefix
+        self._users = users
         self._running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
         # What they complain about. The file has no name, so nothing of it stays behind; opened for appending, so
         # that they can share it.
         self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 - closed in close()
 
-    def start(self, role: str, name: str) -> int:
-        """A new process, unrelated to this one but for its parentage: exec, no descriptors, a session of its own."""
+    def start(self, role: str, name: str, uid: int | None) -> int:
+        """A new process, unrelated to this one but for its parentage: exec, no descriptors, a session of its own.
+
+        ``uid``: it shall become that user, in no group but its own; None: it stays ours.
+        """
+        env = _environment() if uid is None else environment(_environment(), self._users.folder, uid)
+        users = ["", ""] if uid is None else [str(os.geteuid()), str(uid)]
         process = subprocess.Popen(
             # -P: the folder that the user happens to be in is no place to import from.
-            [sys.executable, "-P", "-m", "srr.demo.node", role, name, self._prefix],
+            [sys.executable, "-P", "-m", "srr.demo.node", role, name, self._prefix, *users],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
             close_fds=True,
             start_new_session=True,
-            env=_environment(),
+            env=env,
         )
         self._running[process.pid] = name, process
         return process.pid

@@ -29,16 +29,20 @@ class Link:
         self,
         prefix: str,
         server: str,
+        whose: int | None,
         number: int,
         account: Account,
         bereaved: Callable[[Failed], None] | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        """``bereaved`` hears of a server's death, then the successor is looked for; without, ServerDied is raised."""
+        """``whose``: the server's user, None: ours.
+
+        ``bereaved`` hears of a server's death, then the successor is looked for; without, ServerDied is raised.
+        """
         self.server = server
         self.number = number
         self._account = account
-        self._target = f"{prefix}.{server}"
+        self._target = f"{prefix}.{server}" if whose is None else f"{prefix}.{server}@{whose}"
         self._bereaved = bereaved
         self._sequence = 0
         self._connection = srr.connect(self._target, patience)

@@ -23,15 +23,22 @@ from srr.demo.roles.mover import walk
 from srr.demo.screen import Screen
 from srr.demo.split import Split
 from srr.demo.supervisor import Broken, Stopped, Supervisor
+from srr.demo.users import Users
 from srr.demo.watch import Watch
+
+
+#: What everybody may read, wherever this interpreter is.
+_PUBLIC = ("/usr/bin", "/usr/include", "/usr/share/perl", "/usr/share/zoneinfo")
 
 
 class NoFiles(Exception):
     """There is nothing to move."""
 
 
-def folders(wanted: Sequence[str]) -> list[str]:
-    """Where the movers look for files; NoFiles if they would not find any."""
+def folders(wanted: Sequence[str], users: int) -> list[str]:
+    """Where the movers look for files; NoFiles if they would not find any. ``users``: how many must be able to read them."""
+    if not wanted and users > 1:
+        wanted = [folder for folder in _PUBLIC if os.path.isdir(folder)]
     if not wanted:
         library = Path(sysconfig.get_path("stdlib"))
         others = ("site-packages", "dist-packages")  # Not the standard library, though inside its folder.
@@ -45,18 +52,26 @@ def folders(wanted: Sequence[str]) -> list[str]:
 
 
 def run(
-    seconds: float, processes: int, files: list[str], *, plain: bool, as_json: bool, trace: bool, sabotage: str
+    seconds: float,
+    processes: int,
+    files: list[str],
+    *,
+    many: int,
+    plain: bool,
+    as_json: bool,
+    trace: bool,
+    sabotage: str,
 ) -> int:
-    """The exit code: 0, or 1 if anything is not as it must be."""
+    """The exit code: 0, or 1 if anything is not as it must be. ``many``: users."""
     out = sys.stderr if as_json else sys.stdout
     live = sys.stdout.isatty() and out.isatty() and not plain
-    members = plan.members(processes, sources.present(), files, os.cpu_count() or 1, sabotage)
     broken = complaints = ""
     stop = 0
     checks = []
     with (
+        Users(many) as users,
         Split(trace) as split,
-        Supervisor(members, seconds, f"demo-{os.getpid()}") as supervisor,
+        Supervisor(_members(processes, files, sabotage, users), seconds, f"demo-{os.getpid()}", users) as supervisor,
         _signals(supervisor),
     ):
         try:
@@ -68,7 +83,7 @@ def run(
                     supervisor.run()
             checks = audit(supervisor)
         except Broken as why:
-            broken, complaints = str(why), supervisor.complaints()
+            broken, complaints = str(why), f"{supervisor.complaints()}{users.complaints()}"
         except Stopped as stopped:
             stop = stopped.signal
         result = figures(supervisor, checks, broken)
@@ -88,6 +103,10 @@ def run(
     if as_json:
         print(json.dumps(result, indent=2))
     return 0 if result["ok"] else 1
+
+
+def _members(processes: int, files: list[str], sabotage: str, users: Users) -> list[plan.Member]:
+    return plan.members(processes, sources.present(), files, os.cpu_count() or 1, sabotage, users.numbers)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
-"""One process of the demo: python -m srr.demo.node ROLE NAME PREFIX.
+"""One process of the demo: python -m srr.demo.node ROLE NAME PREFIX SUPERVISOR USER.
 
-It knows its role, its name and what all names of this demo begin with. All else it learns from the reply to the
+It knows its role, its name, what all names of this demo begin with, and where there are several users, the number of
+the supervisor's and which one to become itself; else nothing. All else it learns from the reply to the
 HELLO that it Sends to the supervisor; that reply comes when everybody is there, so nobody looks for a name too early.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import importlib
+import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypedDict
 
@@ -23,7 +26,7 @@ from srr.demo.wire import ACK, HEAD, Head, Kind, Order, head, pack, unpack
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 class Orders(TypedDict):
@@ -32,6 +35,8 @@ class Orders(TypedDict):
     number: int
     #: Names to Send to, in order.
     servers: list[str]
+    #: Whose they are; none: ours.
+    whose: dict[str, int]
     #: How many will say BYE before this server may end.
     clients: int
     #: Seconds between two messages of a source, and between two reports.
@@ -65,23 +70,29 @@ class Request:
         self._node.replied(self, self._message, parts)
 
 
+def listen(name: str, shared: bool) -> srr.Port:
+    """This process's name. ``shared``: for all users, as the parts of a demo with several users are one system."""
+    return srr.listen(name, mode=0o666) if shared else srr.listen(name)
+
+
 class Node:
     """This process: its port, its books, its line to the supervisor."""
 
-    def __init__(self, role: str, name: str, prefix: str) -> None:
+    def __init__(self, role: str, name: str, prefix: str, user: int | None) -> None:
         self.role, self.name, self.prefix = role, name, prefix
         self.account = Account()
-        self.port = srr.listen(f"{prefix}.{name}")
+        self.port = listen(f"{prefix}.{name}", user is not None)
         self._finish = False
         self._served = False
         # It was there before us. If it is not any more, neither need we be.
-        self._supervisor = Link(prefix, "supervisor", 0, self.account, patience=0.0)
+        self._supervisor = Link(prefix, "supervisor", user, 0, self.account, patience=0.0)
         answer = self._supervisor.send(Kind.HELLO, pack({"name": name}), counted=False, timeout=None)
         self.orders: Orders = unpack(answer)
         self.number = self._supervisor.number = self.orders["number"]
         self._next_report = time.monotonic() + self.orders["report"]
         self.links = [
-            Link(prefix, server, self.number, self.account, self._bereaved) for server in self.orders["servers"]
+            Link(prefix, server, self.orders["whose"].get(server), self.number, self.account, self._bereaved)
+            for server in self.orders["servers"]
         ]
 
     @property
@@ -134,7 +145,7 @@ class Node:
 
     def replied(self, request: Request, message: srr.Message, parts: tuple[Buffer, ...]) -> None:
         """Reply and put it in the books."""
-        entry = self.account.receive(request.client, request.sequence, message.nbytes, message.lane)
+        entry = self.account.receive(request.client, request.sequence, message.nbytes, message.lane, message.uid)
         ack = ACK.pack(message.lane, Order.GO_ON, self.number, request.sequence)
         began = time.monotonic_ns()
         try:
@@ -178,19 +189,29 @@ class Node:
         self._supervisor.send(Kind.EVENT, pack({"failed": failed}))
 
 
+def _become(uid: int) -> None:
+    """That user, as if it had started us. Not before: it need not be allowed to read this interpreter's files."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    os.chdir("/")
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
 def main() -> None:
     """Run one role until its end. Exit 0: all done and reported."""
     # Should the demo die without a word, the kernel ends this process too; the call must come before HELLO finds
     # out whether there still is a supervisor.
+    role, name, prefix, supervisor, user = sys.argv[1:]
+    work = importlib.import_module(f"srr.demo.roles.{role}")
+    if user:
+        _become(int(user))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    role, name, prefix = sys.argv[1:]
     try:
-        node = Node(role, name, prefix)
-        importlib.import_module(f"srr.demo.roles.{role}").run(node)
+        node = Node(role, name, prefix, int(supervisor) if supervisor else None)
+        work.run(node)
         node.final()
     except Exception:
-        import traceback
-
         # All processes of a demo share one file: one write a message, or they mix.
         sys.stderr.write(f"{name}: {traceback.format_exc()}")
         sys.exit(1)

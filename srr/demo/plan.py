@@ -37,6 +37,8 @@ class Member:
     name: str
     servers: list[str] = field(default_factory=list)
     clients: list[str] = field(default_factory=list)
+    #: The user that it runs as; None: ours.
+    uid: int | None = None
     orders: Orders = field(default_factory=lambda: _idle())
 
 
@@ -44,6 +46,7 @@ def _idle() -> Orders:
     return Orders(
         number=0,
         servers=[],
+        whose={},
         clients=0,
         period=0.0,
         report=0.0,
@@ -63,15 +66,26 @@ def counts(processes: int) -> dict[str, int]:
     return found
 
 
-def members(processes: int, sources: Sequence[Source], files: Sequence[str], cpus: int, sabotage: str) -> list[Member]:
-    """All of them but the supervisor, with their orders. ``sources``: the first are taken first."""
+def members(
+    processes: int,
+    sources: Sequence[Source],
+    files: Sequence[str],
+    cpus: int,
+    sabotage: str,
+    users: Sequence[int] = (),
+) -> list[Member]:
+    """All of them but the supervisor, with their orders. ``sources``: the first are taken first.
+
+    ``users``: each role is spread over them, so that most messages go from one user to another; none: all are ours.
+    """
     by_role: dict[str, list[Member]] = {}
     number = 0
     for role, many in counts(processes).items():
         by_role[role] = []
         for index in range(many):
             number += 1
-            by_role[role].append(Member(number, role, f"{role}-{index + 1}"))
+            uid = users[(ROLES.index(role) + index) % len(users)] if users else None
+            by_role[role].append(Member(number, role, f"{role}-{index + 1}", uid=uid))
     everyone = [member for role in ROLES for member in by_role[role]]
 
     _spread(by_role["controller"], by_role["logger"])
@@ -90,6 +104,7 @@ def members(processes: int, sources: Sequence[Source], files: Sequence[str], cpu
     for member in everyone:
         member.orders["number"] = member.number
         member.orders["servers"] = member.servers
+        member.orders["whose"] = {server: uid for server in member.servers if (uid := named[server].uid) is not None}
         member.orders["clients"] = len(member.clients)
         member.orders["report"] = max(_REPORT, processes / _REPORTS)
     # Neighbours are about the same subject, and have the same driver.

@@ -56,6 +56,7 @@ def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
             "processes",
             ", ".join(f"{many} {role}{'s' * (many > 1)}" for role, many in reversed(result["processes"].items())),
         ),
+        *_users(result),
         ("readings", f"{result['readings']:,} of live files in /proc and /sys"),
         (
             "files",
@@ -92,6 +93,17 @@ def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
     if seen:
         lines.append(("machine", ", ".join(seen)))
     return lines
+
+
+def _users(result: dict[str, Any]) -> list[tuple[str, str]]:
+    users = result["users"]
+    if not users:
+        return []
+    text = f"{len(users)} ({users[0]} to {users[-1]}), and the supervisor's, introduced by srr-helper"
+    if not result["helper_killed"]:
+        return [("users", text)]
+    back = f"killed by SIGKILL, its successor ready {result['helper_back_ms']:.0f} ms after its start"
+    return [("users", text), ("helper", f"pid {result['helper_killed']}: {back}; nobody noticed")]
 
 
 def _lanes(result: dict[str, Any]) -> Table:

@@ -21,13 +21,17 @@ from srr import processes
 from srr.demo.account import Account, Failed, Progress, Statement
 from srr.demo.children import Children
 from srr.demo.fault import Fault, Hunt
+from srr.demo.node import listen
 from srr.demo.plan import Member
+from srr.demo.users import Users
 from srr.demo.wire import ACK, HEAD, Kind, Order, head, pack, unpack
 
 #: Seconds that the start, the end, and the recovery from the killed server may take before the demo gives up.
 _START, _END, _RECOVERY = 60.0, 30.0, 30.0
 #: When to announce that a server will be killed, and when to do it, as parts of the time.
 _ANNOUNCE_AT, _KILL_AT = 0.4, 0.45
+#: Where we have a helper of our own: when it is killed, and how long it is away.
+_HELPER_AT, _AWAY = 0.7, 0.5
 #: While we hunt for the right moment to kill, we look this often; else something may be due this often.
 _HUNT, _TICK = 0.001, 0.05
 
@@ -65,8 +69,9 @@ class Stopped(Exception):
 class Supervisor:
     """Runs one demo. Use as a context manager: at its end no process is left."""
 
-    def __init__(self, members: Sequence[Member], seconds: float, prefix: str) -> None:
+    def __init__(self, members: Sequence[Member], seconds: float, prefix: str, users: Users) -> None:
         self.members = members
+        self.users = users
         self.seconds = seconds
         self.prefix = prefix
         self.account = Account()
@@ -84,8 +89,10 @@ class Supervisor:
         self.events: list[str] = []
         self.news = threading.Event()
         self._hunt: Hunt | None = None
-        self._port = srr.listen(f"{prefix}.supervisor")
-        self._children = Children(prefix)
+        #: The helper that was killed, and seconds until its successor was ready.
+        self.helper_killed, self.helper_back = 0, 0.0
+        self._port = listen(f"{prefix}.supervisor", bool(users.numbers))
+        self._children = Children(prefix, users)
         self._next_look = 0.0
 
     def __enter__(self) -> Supervisor:
@@ -128,6 +135,9 @@ class Supervisor:
         self._hunt = None
         self._replace()
         self._until(lambda: self.fault.over, time.monotonic() + _RECOVERY, "go on with the successor")
+        if self.users.helper is not None:
+            self._until(lambda: self.elapsed >= self.seconds * _HELPER_AT)
+            self._try_without_helper()
         self._until(lambda: self.elapsed >= self.seconds)
 
         self.finishing = time.monotonic()
@@ -190,7 +200,7 @@ class Supervisor:
         self._reply(message, number, sequence)
 
     def _reply(self, message: srr.Message, number: int, sequence: int, answer: bytes = b"") -> None:
-        entry = self.account.receive(number, sequence, message.nbytes, message.lane)
+        entry = self.account.receive(number, sequence, message.nbytes, message.lane, message.uid)
         order = Order.FINISH if self.finishing else Order.GO_ON
         try:
             entry["replied"] += message.reply([ACK.pack(message.lane, order, 0, sequence), answer])
@@ -205,7 +215,7 @@ class Supervisor:
         self._reply(person.hello, person.number, 0, pack(orders))
 
     def _start(self, member: Member, number: int) -> Person:
-        person = Person(member, number, self._children.start(member.role, member.name))
+        person = Person(member, number, self._children.start(member.role, member.name, member.uid))
         self.persons.append(person)
         self.present[member.name] = person
         return person
@@ -251,6 +261,15 @@ class Supervisor:
         fault.successor, fault.started_ns = successor.pid, time.monotonic_ns()
         blocked = ", ".join(f"{name} ({state})" for name, state in sorted(fault.blocked.items()))
         self.event(f"SIGKILL: {fault.name}, pid {fault.pid}; blocked on it: {blocked or 'nobody'}")
+
+    def _try_without_helper(self) -> None:
+        """Those that it has introduced go on without it; nobody may notice."""
+        self.helper_killed = self.users.kill_helper()
+        self.event(f"SIGKILL: srr-helper, pid {self.helper_killed}; those that it introduced go on")
+        back = time.monotonic() + _AWAY
+        self._until(lambda: time.monotonic() >= back)
+        self.helper_back = self.users.start_helper()
+        self.event(f"srr-helper again after {_AWAY + self.helper_back:.2f} s")
 
     def _look_after_children(self) -> None:
         if time.monotonic() < self._next_look:

@@ -51,6 +51,16 @@ def test_the_plan_has_no_circle_and_all_its_processes(processes: int) -> None:
         assert len(driver.orders["sources"]) == driver.orders["clients"]
 
 
+def test_the_plan_spreads_each_role_over_the_users() -> None:
+    members = plan.members(40, sources.present(), ["/"], 2, "", users=[1, 2, 3])
+    owner = {member.name: member.uid for member in members}
+    assert set(owner.values()) == {1, 2, 3}
+    links = [(member.uid, server) for member in members for server in member.servers]
+    assert sum(uid != owner[server] for uid, server in links) > len(links) // 2
+    assert all(member.orders["whose"] == {server: owner[server] for server in member.servers} for member in members)
+    assert not any(member.orders["whose"] for member in plan.members(12, sources.present(), ["/"], 2, ""))
+
+
 def test_the_plan_reads_the_most_telling_files_first() -> None:
     few = plan.members(12, sources.present(), ["/"], 2, "")
     assert "/proc/stat" in {member.orders["source"] for member in few}

@@ -26,7 +26,7 @@ def test_every_count_is_right_and_adds_up(demo: Demo) -> None:
     told = document(ran)
     assert told["ok"]
     assert told["problems"] == []
-    assert len(told["checks"]) == 6
+    assert len(told["checks"]) == 7
     assert all(told["checks"].values())
     assert sum(told["processes"].values()) == 12 + 1
 
@@ -56,7 +56,7 @@ def test_the_small_one_and_the_default_files(demo: Demo) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "every checksum right" in ran.stdout
     assert "none other" in ran.stdout
-    assert ran.stdout.count("\nright  ") == 6
+    assert ran.stdout.count("\nright  ") == 7
     assert not any(line != line.rstrip() for line in ran.stdout.splitlines())
 
 
