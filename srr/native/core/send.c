@@ -191,7 +191,7 @@ static int look_up(struct sending *s, uint64_t seen)
     if (helper != atomic_load_explicit(&link->watched_by, memory_order_relaxed) && link->front &&
         helper_watch(s->self, link->peer.pid) == 0) /* else it has not joined: perhaps later */
         atomic_store_explicit(&link->watched_by, helper, memory_order_relaxed);
-    s->news = atomic_load(helper_news(s->self));
+    s->news = helper_news(s->self);
     helper_look(s->self);
     if (!link_alive(link)) {
         atomic_compare_exchange_strong(&s->place->slot->word, &seen, word_bereaved(seen));
@@ -211,13 +211,16 @@ static int look_up(struct sending *s, uint64_t seen)
 }
 
 /* Until the word changes. After the first slice, until the helper has news, too: somebody may have died. */
-static int sleep_a_slice(struct sending *s, a32 *word, uint64_t seen, const struct patience *patience, int64_t ns)
+static int sleep_a_slice(struct sending *s, a32 *word, uint64_t seen, struct patience *patience, int64_t ns)
 {
     if (patience->looked == 0 || helper_joins(s->self) == 0)
         return futex_sleep(word, (uint32_t)seen, ns);
-    struct sleep_word words[] = {sleep_word(word, (uint32_t)seen), sleep_word(helper_news(s->self), s->news)};
+    struct sleep_word words[] = {sleep_word(word, (uint32_t)seen), sleep_word(atomic_load(&s->self->news), s->news)};
     int r = futex_sleep_on_any(words, 2, ns);
-    return atomic_load(helper_news(s->self)) != s->news ? -ETIMEDOUT : r; /* as at a slice's end: look */
+    if (helper_news(s->self) == s->news)
+        return r;
+    patience->slice = SLICE_FIRST; /* a death is told a moment before everybody sees it: look now, and soon again */
+    return -ETIMEDOUT;
 }
 
 /* Sleep once. Returns why the Send must end (it may not be able to yet), or 0. */
@@ -315,9 +318,10 @@ static int read_result(struct place *place, const struct letter *letter, uint64_
             return why; /* we ended it, or the receiver did because we wanted to leave */
         return status > 0 && status < 4096 ? -(int)status : -EPROTO;
     }
-    place->relay_to = (pid_t)atomic_load(&slot->relay_to);
-    if (state == SLOT_RELAY)
+    if (state == SLOT_RELAY) {
+        place->relay_to = (pid_t)atomic_load(&slot->relay_to);
         return why != 0 && why != -ESRCH ? why : RELAYED; /* we wanted to leave; who relayed may be dead by now */
+    }
     if (state != SLOT_DONE) /* we left; or garbage in our slot */
         return why != 0 && (state == SLOT_SENT || state == SLOT_RECV || place->abandoned) ? why : -EPROTO;
     sent->flags |= flags & (SRR_MESSAGE_TRUNCATED | SRR_BY_SERVER);
@@ -416,7 +420,6 @@ static int send_over(struct process *self, struct link *link, struct place *own,
     struct place *place;
     int r = link_place(self, link, own, patience, &place);
     if (r == 0) {
-        atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
         r = transact(self, link, place, letter, patience, sent);
         if (PROBE_WANTED(frames) && r != RELAYED)
             frames_tell(word_generation(place->word), 0);
