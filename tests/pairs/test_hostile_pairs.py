@@ -155,6 +155,7 @@ def test_a_flood_delays_others_by_one_message(town: Town) -> None:
     """40 threads of one user wait; another's message comes next but one."""
     server, flood, other = town.server(1001), town.start(1002), town.start(1003)
     exchange(server, other)
+    exchange(server, flood)
     sending = [flood.order("send", thread=f"t{i}", to=server.pid, message=b"flood") for i in range(40)]
     until("40 threads wait", lambda: len(flood.look().blocked) == 40)
     urgent = other.order("send", to=server.pid, message=b"urgent")

@@ -317,6 +317,14 @@ static bool is_free(struct place *place)
     return !place->taken && !place->abandoned;
 }
 
+void link_watch(struct process *self, struct link *link)
+{
+    uint32_t helper = helper_joins(self);
+    if (helper != atomic_load_explicit(&link->watched_by, memory_order_relaxed) && link->front &&
+        helper_watch(self, link->peer.pid) == 0) /* else it has not joined: perhaps later */
+        atomic_store_explicit(&link->watched_by, helper, memory_order_relaxed);
+}
+
 static struct place *take_free(struct process *self, struct link *link)
 {
     struct place *place = NULL;

@@ -35,6 +35,8 @@ void link_put(struct process *self, struct link *link);
 void link_bury(struct process *self, struct link *link);
 
 bool link_alive(const struct link *link);
+/* At a slice's end: let the helper tell us at once when it dies. Across users it does so anyway. */
+void link_watch(struct process *self, struct link *link);
 
 /*
  * The slot that one Send goes through, and back: the thread's own, or one of a pair, which the thread's own then tells of. A pair more is

@@ -187,10 +187,7 @@ static void poke_sender(void *arg, int signo)
 static int look_up(struct sending *s, uint64_t seen)
 {
     struct link *link = s->link;
-    uint32_t helper = helper_joins(s->self);
-    if (helper != atomic_load_explicit(&link->watched_by, memory_order_relaxed) && link->front &&
-        helper_watch(s->self, link->peer.pid) == 0) /* else it has not joined: perhaps later */
-        atomic_store_explicit(&link->watched_by, helper, memory_order_relaxed);
+    link_watch(s->self, link);
     s->news = helper_news(s->self);
     helper_look(s->self);
     if (!link_alive(link)) {
@@ -219,7 +216,7 @@ static int sleep_a_slice(struct sending *s, a32 *word, uint64_t seen, struct pat
     int r = futex_sleep_on_any(words, 2, ns);
     if (helper_news(s->self) == s->news)
         return r;
-    patience->slice = SLICE_FIRST; /* a death is told a moment before everybody sees it: look now, and soon again */
+    patience->slice = MS / 2; /* a death is told a moment before everybody sees it: look now, and soon again */
     return -ETIMEDOUT;
 }
 
