@@ -94,13 +94,6 @@ struct conn *conn_meet(struct receiver *r, uint32_t index)
     return NULL;
 }
 
-/* Its sender's word about that is confirmed by the kernel where anybody might have written it. */
-pid_t conn_tid(const struct conn *conn)
-{
-    pid_t tid = (pid_t)atomic_load(&conn->slot->tid);
-    return !conn->guest || is_thread_of(conn->peer.pid, tid) ? tid : conn->peer.pid;
-}
-
 bool conn_lives(const struct conn *conn)
 {
     if (conn->guest)

@@ -152,11 +152,11 @@ static bool collect_at(struct receiver *r, struct gate *gate)
     return news;
 }
 
-bool gates_collect(struct receiver *r)
+bool gates_collect_now(struct receiver *r)
 {
     bool news = false;
     struct introduction it;
-    uint32_t word = atomic_load(helper_news(r->self));
+    uint32_t word = helper_news(r->self);
     if (word != atomic_load_explicit(&r->news, memory_order_relaxed)) {
         atomic_store_explicit(&r->news, word, memory_order_relaxed);
         helper_listen(r->self);
@@ -197,6 +197,13 @@ void gates_look(struct receiver *r)
 
 /* ---- one turn for each user */
 
+/* Which of its threads sent it, confirmed by the kernel: for the sender's word anybody of its user may have written. */
+static pid_t thread_of(const struct conn *conn)
+{
+    pid_t tid = (pid_t)atomic_load(&conn->slot->tid);
+    return is_thread_of(conn->peer.pid, tid) ? tid : conn->peer.pid;
+}
+
 void gate_next(struct receiver *r, struct gate *gate)
 {
     gate->shown = NULL;
@@ -207,7 +214,7 @@ void gate_next(struct receiver *r, struct gate *gate)
         if (!conn_message(conn))
             continue; /* it left */
         q->arrival = atomic_fetch_add(&r->port->arrivals, 1);
-        q->from = conn_tid(conn);
+        q->from = thread_of(conn);
         gate->shown = q;
         receiver_queue(r, q);
     }
@@ -226,7 +233,7 @@ struct queued *gates_first(struct receiver *r, pid_t from)
     uint32_t top = atomic_load(&r->gates_top);
     for (uint32_t i = 0; i < top; i++)
         for (struct queued *q = r->gates[i]->waiting.first; q; q = q->after) {
-            q->from = conn_tid((struct conn *)(void *)q);
+            q->from = thread_of((struct conn *)(void *)q);
             if (comes_from(q, from))
                 return q;
         }
@@ -235,34 +242,34 @@ struct queued *gates_first(struct receiver *r, pid_t from)
 
 /* ---- several bells */
 
-void bells_read(struct receiver *r, struct bells *ret_bells)
+void bells_read_all(struct receiver *r, struct bells *ret_bells)
 {
     uint32_t top = atomic_load(&r->gates_top), n = 2;
-    const a32 *news = helper_news(r->self);
-    ret_bells->made = atomic_load(&r->gates_made);
-    ret_bells->words[0] = sleep_word(&r->port->bell, atomic_load(&r->port->bell));
-    ret_bells->words[1] = sleep_word(news, atomic_load(news));
+    struct bell_list *all = ret_bells->all ? ret_bells->all : malloc(sizeof *all);
+    ret_bells->all = all;
+    if (!all)
+        return; /* then it looks at the gates at each slice's end */
+    const a32 *news = atomic_load(&r->self->news);
+    all->words[0] = sleep_word(&r->port->bell, ret_bells->own);
+    all->words[1] = sleep_word(news, atomic_load(news));
     for (uint32_t i = 0; i < top; i++) {
         struct gate *gate = r->gates[i];
         if (atomic_load(&gate->count) == 0)
             continue;
-        ret_bells->gates[n - 2] = gate;
-        ret_bells->words[n++] = sleep_word(&gate->front->port.bell, atomic_load(&gate->front->port.bell));
+        all->gates[n - 2] = gate;
+        all->words[n++] = sleep_word(&gate->front->port.bell, atomic_load(&gate->front->port.bell));
     }
     ret_bells->count = n;
 }
 
-bool bells_spin(struct receiver *r, const struct bells *bells)
+bool gates_spin(struct receiver *r, const struct bells *bells)
 {
-    uint32_t number = atomic_load_explicit(&r->rang_last, memory_order_relaxed), at = 0;
-    a32 *bell = &r->port->bell;
-    for (uint32_t i = 2; number != 0 && i < bells->count; i++)
-        if (bells->gates[i - 2]->number == number) {
-            bell = &bells->gates[i - 2]->front->port.bell;
-            at = i;
-            break;
-        }
-    return spin(thread_spinner_receive(), bell, (uint32_t)bells->words[at].value, &r->peer_cpu);
+    uint32_t number = atomic_load_explicit(&r->rang_last, memory_order_relaxed), i = 2;
+    while (i < bells->count && bells->all->gates[i - 2]->number != number)
+        i++;
+    bool found = i < bells->count;
+    return spin(thread_spinner_receive(), found ? &bells->all->gates[i - 2]->front->port.bell : &r->port->bell,
+                found ? (uint32_t)bells->all->words[i].value : bells->own, &r->peer_cpu);
 }
 
 /* At the gates, under the lock: none of them becomes another one while somebody is counted there. */
@@ -271,8 +278,8 @@ static bool announce(struct receiver *r, const struct bells *bells)
     pthread_mutex_lock(&r->lock);
     bool unchanged = atomic_load(&r->gates_made) == bells->made;
     for (uint32_t i = 0; unchanged && i < bells->count - 2; i++) {
-        bells->gates[i]->sleepers++;
-        atomic_fetch_add(&bells->gates[i]->front->port.sleepers, 1); /* (e) */
+        bells->all->gates[i]->sleepers++;
+        atomic_fetch_add(&bells->all->gates[i]->front->port.sleepers, 1); /* (e) */
     }
     pthread_mutex_unlock(&r->lock);
     return unchanged;
@@ -282,35 +289,28 @@ static void withdraw(struct receiver *r, const struct bells *bells)
 {
     pthread_mutex_lock(&r->lock);
     for (uint32_t i = 0; i < bells->count - 2; i++) {
-        bells->gates[i]->sleepers--;
-        atomic_fetch_sub(&bells->gates[i]->front->port.sleepers, 1);
+        bells->all->gates[i]->sleepers--;
+        atomic_fetch_sub(&bells->all->gates[i]->front->port.sleepers, 1);
     }
     pthread_mutex_unlock(&r->lock);
 }
 
 int bells_sleep(struct receiver *r, const struct bells *bells, bool first_slice, int64_t ns)
 {
-    bool gates = bells->count > 2 || atomic_load(&r->gates_made) != bells->made;
+    bool alone = bells->count <= 2 && atomic_load(&r->gates_made) == bells->made;
     /* Who has no gate and no name for others expects in the first slice nobody but its own user. */
-    if (!gates && (helper_joins(r->self) == 0 || (first_slice && !helper_has_names(r->self))))
-        return futex_sleep(&r->port->bell, (uint32_t)bells->words[0].value, ns);
+    if (alone && (bells->count == 0 || (first_slice && !helper_has_names(r->self))))
+        return futex_sleep(&r->port->bell, bells->own, ns);
     if (!announce(r, bells))
         return -EAGAIN;
-    int slept = futex_sleep_on_any(bells->words, bells->count, ns);
+    int slept = futex_sleep_on_any(bells->all->words, bells->count, ns);
     withdraw(r, bells);
     return slept;
 }
 
-static void publish(struct port *port, uint32_t here)
+void gates_publish_cpu(struct receiver *r, uint32_t here)
 {
-    if (atomic_load_explicit(&port->cpu, memory_order_relaxed) != here)
-        atomic_store_explicit(&port->cpu, here, memory_order_relaxed);
-}
-
-void bells_publish_cpu(struct receiver *r)
-{
-    uint32_t here = cpu_here(), top = atomic_load_explicit(&r->gates_top, memory_order_relaxed);
-    publish(r->port, here);
+    uint32_t top = atomic_load_explicit(&r->gates_top, memory_order_relaxed);
     for (uint32_t i = 0; i < top; i++)
-        publish(&r->gates[i]->front->port, here);
+        port_publish_cpu(&r->gates[i]->front->port, here);
 }

@@ -53,42 +53,32 @@ struct helper {
     pthread_mutex_t lock; /* taken before the process's, never after */
     _Atomic int fd;       /* -1: none */
     struct stat socket;   /* what the descriptor is: a program may close what it does not know */
-    struct news_page *_Atomic news;
+    struct news_page *news;
     a32 silence;          /* in its place, until there has been a helper */
-    _Atomic int64_t next_try; /* 0: never tried */
+    _Atomic int64_t next_try;
     int why;              /* there is no connection: -errno */
     uint64_t cookie;
     uint32_t features, version;
     _Atomic int64_t began; /* the helper */
-    a32 joins;
+    uint32_t joins;
     pthread_mutex_t meeting; /* the list; taken last */
     struct meeting *first, *last;
-    a32 meetings;
     struct published *names;
     a32 has_names;
 };
 
-struct helper *helper_new(void)
+int helper_new(struct process *self)
 {
     struct helper *h = calloc(1, sizeof *h);
-    if (h) {
-        pthread_mutex_init(&h->lock, NULL);
-        pthread_mutex_init(&h->meeting, NULL);
-        h->fd = -1;
-        h->why = -ENOSYS;
-    }
-    return h;
-}
-
-const a32 *helper_news(const struct process *self)
-{
-    struct news_page *news = atomic_load(&self->helper->news);
-    return news ? (const a32 *)(const void *)&news->word : &self->helper->silence;
-}
-
-uint32_t helper_joins(const struct process *self)
-{
-    return atomic_load(&self->helper->fd) >= 0 ? atomic_load(&self->helper->joins) : 0;
+    if (!h)
+        return -ENOMEM;
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_mutex_init(&h->meeting, NULL);
+    h->fd = -1;
+    h->why = -ENOSYS;
+    self->helper = h;
+    atomic_store(&self->news, &h->silence);
+    return 0;
 }
 
 bool helper_has_names(const struct process *self) { return atomic_load(&self->helper->has_names) != 0; }
@@ -96,18 +86,20 @@ bool helper_has_names(const struct process *self) { return atomic_load(&self->he
 /* It has been there, and will be again: the socket is, and nobody answers. */
 static bool is_away(int r) { return r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET || r == -EAGAIN; }
 
-static void leave(struct helper *h, int why)
+static void leave(struct process *self, int why)
 {
+    struct helper *h = self->helper;
     struct stat st;
     int fd = atomic_load(&h->fd);
     h->why = why;
     if (fd < 0)
         return;
     if (is_away(why))
-        atomic_store(&h->next_try, 1); /* at once */
+        atomic_store(&h->next_try, 0); /* at once */
     if (fstat(fd, &st) == 0 && st.st_dev == h->socket.st_dev && st.st_ino == h->socket.st_ino)
         fd_drop(fd);
     atomic_store(&h->fd, -1);
+    atomic_store(&self->joined, 0);
 }
 
 /* ---- asking it */
@@ -137,7 +129,7 @@ static void note_meeting(struct process *self, const struct answer *answer, int 
     struct introduction it;
     if (!introduced(answer, fds, count, &it))
         return;
-    struct meeting *meeting = h->meetings < MEETINGS_MAX ? malloc(sizeof *meeting) : NULL;
+    struct meeting *meeting = atomic_load(&self->meetings) < MEETINGS_MAX ? malloc(sizeof *meeting) : NULL;
     if (!meeting) {
         introduction_close(&it); /* its sender waits until its time runs out */
         return;
@@ -146,7 +138,7 @@ static void note_meeting(struct process *self, const struct answer *answer, int 
     pthread_mutex_lock(&h->meeting);
     *(h->last ? &h->last->next : &h->first) = meeting;
     h->last = meeting;
-    atomic_fetch_add(&h->meetings, 1);
+    atomic_fetch_add(&self->meetings, 1);
     pthread_mutex_unlock(&h->meeting);
     port_ring_bell(&self->front->port);
 }
@@ -154,7 +146,7 @@ static void note_meeting(struct process *self, const struct answer *answer, int 
 bool helper_next_meeting(struct process *self, struct introduction *ret_meeting)
 {
     struct helper *h = self->helper;
-    if (atomic_load(&h->meetings) == 0)
+    if (atomic_load(&self->meetings) == 0)
         return false;
     pthread_mutex_lock(&h->meeting);
     struct meeting *meeting = h->first;
@@ -162,7 +154,7 @@ bool helper_next_meeting(struct process *self, struct introduction *ret_meeting)
         h->first = meeting->next;
         if (!h->first)
             h->last = NULL;
-        atomic_fetch_sub(&h->meetings, 1);
+        atomic_fetch_sub(&self->meetings, 1);
         *ret_meeting = meeting->it;
         free(meeting);
     }
@@ -180,7 +172,7 @@ static void listen_now(struct process *self)
         if (n >= 0 && answer.op == OP_MEET)
             note_meeting(self, &answer, fds, n);
         else if (n != -EINTR)
-            leave(h, n < 0 ? n : -EPROTO);
+            leave(self, n < 0 ? n : -EPROTO);
     }
 }
 
@@ -192,10 +184,10 @@ static void unlock(struct process *self)
 {
     uint32_t before;
     do {
-        before = atomic_load(helper_news(self));
+        before = helper_news(self);
         listen_now(self);
         pthread_mutex_unlock(&self->helper->lock);
-    } while (atomic_load(helper_news(self)) != before && pthread_mutex_trylock(&self->helper->lock) == 0);
+    } while (helper_news(self) != before && pthread_mutex_trylock(&self->helper->lock) == 0);
 }
 
 /* Under the lock, connected. 0: there is an answer, which may be an error; else why there is no helper any more. */
@@ -228,7 +220,7 @@ static int ask(struct process *self, struct request *request, int descriptor, st
                 poll(&p, 1, (int)(left / MS) + 1);
         }
     }
-    leave(h, r);
+    leave(self, r);
     return r;
 }
 
@@ -260,12 +252,13 @@ static int say_hello(struct process *self)
         return r;
     struct news_page *news = NULL;
     if (answer.error == 0 && count == 1)
-        news = map_over(atomic_load(&h->news), fds[0], NEWS_SIZE, PROT_READ);
+        news = map_over(h->news, fds[0], NEWS_SIZE, PROT_READ);
     while (count > 0)
         fd_drop(fds[--count]);
     r = answer.error > 0 ? -answer.error : !news || news->magic != NEWS_MAGIC ? -EPROTO : 0;
     if (r == 0) {
-        atomic_store(&h->news, news);
+        h->news = news;
+        atomic_store(&self->news, (const a32 *)(const void *)&news->word);
         h->features = answer.features;
         h->version = answer.version;
         atomic_store(&h->began, now_ns() - (int64_t)(answer.age_ms < 1000000000 ? answer.age_ms : 1000000000) * MS);
@@ -275,7 +268,7 @@ static int say_hello(struct process *self)
         }
     }
     if (r < 0)
-        leave(h, r);
+        leave(self, r);
     return r;
 }
 
@@ -294,17 +287,15 @@ static void join(struct process *self)
     h->why = r;
     atomic_store(&h->next_try, now_ns() + (r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : is_away(r) ? RETRY_AWAY : RETRY));
     if (r == 0)
-        atomic_fetch_add(&h->joins, 1);
+        atomic_store(&self->joined, ++h->joins);
 }
 
-void helper_join_once(struct process *self)
+void helper_join_first(struct process *self)
 {
-    struct helper *h = self->helper;
-    if (atomic_load_explicit(&h->next_try, memory_order_relaxed) != 0)
-        return;
-    pthread_mutex_lock(&h->lock);
-    if (h->next_try == 0)
+    pthread_mutex_lock(&self->helper->lock);
+    if (!self->joined_once)
         join(self);
+    self->joined_once = true;
     unlock(self);
 }
 
@@ -317,7 +308,7 @@ void helper_listen(struct process *self)
 void helper_look(struct process *self)
 {
     struct helper *h = self->helper;
-    if (atomic_load(&h->next_try) == 0 || pthread_mutex_trylock(&h->lock) != 0)
+    if (!atomic_load(&self->joined_once) || pthread_mutex_trylock(&h->lock) != 0)
         return;
     listen_now(self);
     if (h->fd < 0 && now_ns() >= h->next_try)
@@ -337,6 +328,7 @@ static int ask_patiently(struct process *self, struct request *request, struct p
         pthread_mutex_lock(&h->lock);
         if (h->fd < 0)
             join(self);
+        self->joined_once = true;
         int r = h->fd >= 0 ? ask(self, request, -1, ret_answer, fds, ret_count) : h->why;
         unlock(self);
         if (r == 0)

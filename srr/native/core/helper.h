@@ -12,24 +12,32 @@
 
 #include "layout.h"
 #include "pair.h"
+#include "process.h"
 #include "protocol.h"
 #include "wait.h"
 
-struct process;
 struct helper;
 
-struct helper *helper_new(void);
+int helper_new(struct process *self);
 
-/* The first time: join, if there is a helper. Afterwards nothing but a load. */
-void helper_join_once(struct process *self);
+/* The first time: join, if there is a helper. */
+void helper_join_first(struct process *self);
+static inline void helper_join_once(struct process *self)
+{
+    if (__builtin_expect(!atomic_load_explicit(&self->joined_once, memory_order_relaxed), 0))
+        helper_join_first(self);
+}
 /* When the news word has grown: read what the helper has said. */
 void helper_listen(struct process *self);
 /* At a slice's end: the same, and if it has gone, join its successor (tried once a second). */
 void helper_look(struct process *self);
 /* Grows with each piece of news. A word of our own that never changes, while there is no helper. */
-const a32 *helper_news(const struct process *self);
+static inline uint32_t helper_news(const struct process *self) { return atomic_load(atomic_load(&self->news)); }
 /* 0: there is none. Else which one it is: another number for a successor, who knows nothing of what we asked. */
-uint32_t helper_joins(const struct process *self);
+static inline uint32_t helper_joins(const struct process *self)
+{
+    return atomic_load_explicit(&self->joined, memory_order_relaxed);
+}
 
 /* The next sender that has been let in to us. */
 bool helper_next_meeting(struct process *self, struct introduction *ret_meeting);

@@ -318,6 +318,14 @@ static bool is_free(struct place *place)
     return !place->taken && !place->abandoned;
 }
 
+void link_watch(struct process *self, struct link *link)
+{
+    uint32_t helper = helper_joins(self);
+    if (helper != atomic_load_explicit(&link->watched_by, memory_order_relaxed) && link->front &&
+        helper_watch(self, link->peer.pid) == 0) /* else it has not joined: perhaps later */
+        atomic_store_explicit(&link->watched_by, helper, memory_order_relaxed);
+}
+
 static struct place *take_free(struct process *self, struct link *link)
 {
     struct place *place = NULL;
@@ -332,12 +340,12 @@ static struct place *take_free(struct process *self, struct link *link)
     return place;
 }
 
-int link_place(struct process *self, struct link *link, struct place *own, struct patience *patience,
-               struct place **ret_place)
+int link_place_in_pair(struct process *self, struct link *link, struct place *own, struct patience *patience,
+                       struct place **ret_place)
 {
     struct introduction it;
-    struct place *place = own;
-    while (!link->front && !(place = take_free(self, link))) {
+    struct place *place;
+    while (!(place = take_free(self, link))) {
         int r = begin_introduction(self, patience);
         if (r < 0)
             return r;
@@ -350,23 +358,20 @@ int link_place(struct process *self, struct link *link, struct place *own, struc
         if (r < 0)
             return r;
     }
-    if (place != own) {
-        place->traced = own->traced;
-        atomic_store_explicit(&own->slot->meeting, MEETING_AT_PAIR + place->index, memory_order_relaxed);
-    }
+    place->traced = own->traced;
+    atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
+    atomic_store_explicit(&own->slot->meeting, MEETING_AT_PAIR + place->index, memory_order_relaxed);
+    atomic_store_explicit(&own->slot->sends, atomic_load_explicit(&own->slot->sends, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     *ret_place = place;
     return 0;
 }
 
-void link_place_back(struct process *self, struct place *own, struct place *place)
+void link_place_back_in_pair(struct process *self, struct place *own, struct place *place)
 {
-    if (place == own)
-        return;
     own->traced = place->traced;
     own->relay_to = place->relay_to;
     atomic_store_explicit(&own->slot->meeting, 0, memory_order_relaxed);
-    atomic_store_explicit(&own->slot->sends, atomic_load_explicit(&own->slot->sends, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
     pthread_mutex_lock(&self->lock);
     place->taken = false;
     pthread_mutex_unlock(&self->lock);

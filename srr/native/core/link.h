@@ -36,14 +36,27 @@ void link_put(struct process *self, struct link *link);
 void link_bury(struct process *self, struct link *link);
 
 bool link_alive(const struct link *link);
+/* At a slice's end: let the helper tell us at once when it dies. Across users it does so anyway. */
+void link_watch(struct process *self, struct link *link);
 
 /*
  * The slot that one Send goes through, and back: the thread's own, or one of a pair, which the thread's own then tells of. A pair more is
  * asked for when all are in use: failures as helper_introduce().
  */
-int link_place(struct process *self, struct link *link, struct place *own, struct patience *patience,
-               struct place **ret_place);
-void link_place_back(struct process *self, struct place *own, struct place *place);
+int link_place_in_pair(struct process *self, struct link *link, struct place *own, struct patience *patience,
+                       struct place **ret_place);
+void link_place_back_in_pair(struct process *self, struct place *own, struct place *place);
+static inline int link_place(struct process *self, struct link *link, struct place *own, struct patience *patience,
+                             struct place **ret_place)
+{
+    *ret_place = own;
+    return link->front ? 0 : link_place_in_pair(self, link, own, patience, ret_place);
+}
+static inline void link_place_back(struct process *self, struct place *own, struct place *place)
+{
+    if (place != own)
+        link_place_back_in_pair(self, own, place);
+}
 static inline struct port *link_port(struct link *link, const struct place *place)
 {
     return link->front ? &link->front->port : place->port;

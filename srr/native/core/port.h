@@ -8,7 +8,9 @@
 #define SRR_PORT_H
 
 #include <pthread.h>
+#include <stdlib.h>
 
+#include "helper.h"
 #include "pair.h"
 #include "peer.h"
 #include "process.h"
@@ -108,8 +110,12 @@ struct guest {
 
 /* What a receiving thread has read before it looked, and may sleep on. */
 struct bells {
-    uint32_t count;
+    uint32_t own;        /* our own port's */
     uint32_t made;       /* gates_made at that time */
+    uint32_t count;      /* of all words; 0: there is no other */
+    struct bell_list *all; /* NULL: there has been no other. Not on the stack of those who have none */
+};
+struct bell_list {
     struct sleep_word words[WORDS_MAX]; /* our own port's, the news, the gates' */
     struct gate *gates[GATES];
 };
@@ -178,11 +184,16 @@ bool conn_arrived(struct receiver *r, struct conn *conn);
 void conn_look(struct receiver *r, struct conn *conn);
 /* The word if the slot holds a message for us, else 0. */
 uint64_t conn_message(const struct conn *conn);
-/* Its sending thread, 0 if its process has none of that number. */
-pid_t conn_tid(const struct conn *conn);
 
 /* gate.c. Under the lock: as receiver_collect(), for other users; who has been let in, is. */
-bool gates_collect(struct receiver *r);
+bool gates_collect_now(struct receiver *r);
+static inline bool gates_collect(struct receiver *r)
+{
+    bool quiet = atomic_load_explicit(&r->gates_top, memory_order_relaxed) == 0 &&
+                 helper_news(r->self) == atomic_load_explicit(&r->news, memory_order_relaxed) &&
+                 atomic_load_explicit(&r->self->meetings, memory_order_relaxed) == 0;
+    return __builtin_expect(!quiet, 0) && gates_collect_now(r);
+}
 void gates_look(struct receiver *r);
 /* Under the lock: a message at its gate: in its user's line, and in the queue if it is the first. */
 void gate_enqueue(struct receiver *r, struct conn *conn);
@@ -193,11 +204,41 @@ struct queued *gates_first(struct receiver *r, pid_t from);
 void guest_release(struct guest *guest);
 
 /* The words to sleep on, read before a collect; spinning and sleeping on them. */
-void bells_read(struct receiver *r, struct bells *ret_bells);
-bool bells_spin(struct receiver *r, const struct bells *bells);
+void bells_read_all(struct receiver *r, struct bells *ret_bells);
+static inline void bells_read(struct receiver *r, struct bells *ret_bells)
+{
+    ret_bells->own = atomic_load(&r->port->bell);
+    ret_bells->count = 0;
+    ret_bells->made = atomic_load(&r->gates_made);
+    if (__builtin_expect(ret_bells->made != 0 || helper_joins(r->self) != 0, 0))
+        bells_read_all(r, ret_bells);
+}
+static inline void bells_free(struct bells *bells)
+{
+    if (__builtin_expect(bells->all != NULL, 0))
+        free(bells->all);
+}
+bool gates_spin(struct receiver *r, const struct bells *bells);
+static inline bool bells_spin(struct receiver *r, const struct bells *bells)
+{
+    return bells->count <= 2 ? spin(thread_spinner_receive(), &r->port->bell, bells->own, &r->peer_cpu)
+                             : gates_spin(r, bells);
+}
 int bells_sleep(struct receiver *r, const struct bells *bells, bool first_slice, int64_t ns);
-/* To all senders: where we run; and what our sleepers are. */
-void bells_publish_cpu(struct receiver *r);
+/* To all senders: where we run. */
+void gates_publish_cpu(struct receiver *r, uint32_t here);
+static inline void port_publish_cpu(struct port *port, uint32_t here)
+{
+    if (atomic_load_explicit(&port->cpu, memory_order_relaxed) != here)
+        atomic_store_explicit(&port->cpu, here, memory_order_relaxed);
+}
+static inline void bells_publish_cpu(struct receiver *r)
+{
+    uint32_t here = cpu_here();
+    port_publish_cpu(r->port, here);
+    if (__builtin_expect(atomic_load_explicit(&r->gates_top, memory_order_relaxed) != 0, 0))
+        gates_publish_cpu(r, here);
+}
 
 /* Under the lock (proxy_in.c): a hint said: look at that proxy; queued if it was triggered. */
 bool proxy_arrived(struct receiver *r, uint32_t index);

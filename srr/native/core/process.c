@@ -169,9 +169,8 @@ static int make_process(struct process **ret_process)
     header->row_id = self->row_id;
     header->pid_ns = self->pid_ns;
     header->life_fd = self->life_fd;
-    r = -ENOMEM;
-    self->helper = helper_new();
-    if (!self->helper)
+    r = helper_new(self);
+    if (r < 0)
         goto fail;
     r = receiver_new(self, &self->receiver);
     if (r < 0)

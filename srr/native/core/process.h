@@ -57,7 +57,11 @@ struct process {
     struct link *links;
     struct known_proxy known_proxies[KNOWN_PROXIES];
     struct receiver *receiver; /* port.h */
-    struct helper *helper;     /* helper.h */
+    struct helper *helper;     /* helper.h; what each verb asks about it stands here: */
+    const a32 *_Atomic news;   /* its word; one that never changes where there is no helper */
+    a32 meetings;              /* senders that have been let in to us, and that we have not taken notice of */
+    a32 joined;                /* 0: there is no helper; else it is our n-th */
+    _Atomic bool joined_once;  /* we have looked for one */
 };
 
 /* This process, with rows of its own; in a forked child a new one. NULL: *ret_error is a negative errno. */

@@ -47,7 +47,7 @@ static bool take(struct receiver *r, struct conn *conn, struct taken *ret_taken)
                           .word = word_with(word, SLOT_RECV),
                           .nbytes = atomic_load(&slot->nbytes),
                           .room = atomic_load(&slot->room),
-                          .tid = conn_tid(conn),
+                          .tid = conn->guest ? conn->queued.from : (pid_t)atomic_load(&slot->tid),
                           .by = thread_id(),
                           .prefilled = atomic_load(&slot->prefilled),
                           .lane = atomic_load(&slot->lane),
@@ -99,8 +99,9 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
     int result = TRY_THE_NEXT;
     if (begun != 0)
         transfer_end(conn, taken, begun, copied, taken->lane, false);
-    /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. */
-    if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word && conn_lives(conn)) {
+    /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. A guest's bytes
+     * do not come out of its memory. */
+    if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word && (conn->guest || conn_lives(conn))) {
         taken->seen = (uint64_t)copied;
         *ret_message = (struct srr_message){.id = message_id(conn, taken),
                                             .nbytes = taken->nbytes,
@@ -253,14 +254,13 @@ static void tell_awake(bool was_asleep, pid_t from, int why)
         PROBE(wake, 0, from, 0, 0, 0, (int64_t)why);
 }
 
-static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
-                         struct patience *patience, bool conditional, struct srr_message *ret_message)
+static int wait_for_one(struct receiver *r, struct bells *bells, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
+                        struct patience *patience, bool conditional, struct srr_message *ret_message)
 {
     struct port *port = r->port;
-    struct bells bells;
     bool asleep = false, asked = false;
     for (;;) {
-        bells_read(r, &bells); /* (c) in link.c; before the collect, (d) */
+        bells_read(r, bells); /* (c) in link.c; before the collect, (d) */
         bells_publish_cpu(r);
         int why = take_first(r, from, buffer, parts, size, ret_message);
         if (why == TRY_THE_NEXT)
@@ -270,7 +270,7 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
             return why;
         }
         asked = true;
-        if (bells_spin(r, &bells))
+        if (bells_spin(r, bells))
             continue;
         if (!asleep) {
             asleep = true;
@@ -278,7 +278,7 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
             atomic_store_explicit(&port->from, (uint32_t)from, memory_order_relaxed);
             PROBE(wait, 0, from, 0, 0, 0, 0);
         }
-        int slept = sleep_on_bells(r, &bells, from, patience);
+        int slept = sleep_on_bells(r, bells, from, patience);
         if (slept == -EINTR)
             why = -EINTR;
         else if (slept == -ETIMEDOUT || patience_is_due(patience))
@@ -290,6 +290,15 @@ static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buf
             return why;
         }
     }
+}
+
+static int wait_and_take(struct receiver *r, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
+                         struct patience *patience, bool conditional, struct srr_message *ret_message)
+{
+    struct bells bells = {.all = NULL};
+    int result = wait_for_one(r, &bells, from, buffer, parts, size, patience, conditional, ret_message);
+    bells_free(&bells);
+    return result;
 }
 
 static int receive(pid_t from, const struct iovec *buffer, int parts, const struct srr_wait *wait, bool conditional,

@@ -186,11 +186,8 @@ static void poke_sender(void *arg, int signo)
 static int look_up(struct sending *s, uint64_t seen)
 {
     struct link *link = s->link;
-    uint32_t helper = helper_joins(s->self);
-    if (helper != atomic_load_explicit(&link->watched_by, memory_order_relaxed) && link->front &&
-        helper_watch(s->self, link->peer.pid) == 0) /* else it has not joined: perhaps later */
-        atomic_store_explicit(&link->watched_by, helper, memory_order_relaxed);
-    s->news = atomic_load(helper_news(s->self));
+    link_watch(s->self, link);
+    s->news = helper_news(s->self);
     helper_look(s->self);
     if (!link_alive(link)) {
         atomic_compare_exchange_strong(&s->place->slot->word, &seen, word_bereaved(seen));
@@ -210,13 +207,16 @@ static int look_up(struct sending *s, uint64_t seen)
 }
 
 /* Until the futex changes. After the first slice, until the helper has news, too: somebody may have died. */
-static int sleep_a_slice(struct sending *s, a32 *futex, uint32_t value, const struct patience *patience, int64_t ns)
+static int sleep_a_slice(struct sending *s, a32 *futex, uint32_t value, struct patience *patience, int64_t ns)
 {
     if (patience->looked == 0 || helper_joins(s->self) == 0)
         return futex_sleep(futex, value, ns);
-    struct sleep_word words[] = {sleep_word(futex, value), sleep_word(helper_news(s->self), s->news)};
+    struct sleep_word words[] = {sleep_word(futex, value), sleep_word(atomic_load(&s->self->news), s->news)};
     int r = futex_sleep_on_any(words, 2, ns);
-    return atomic_load(helper_news(s->self)) != s->news ? -ETIMEDOUT : r; /* as at a slice's end: look */
+    if (helper_news(s->self) == s->news)
+        return r;
+    patience->slice = MS / 2; /* a death is told a moment before everybody sees it: look now, and soon again */
+    return -ETIMEDOUT;
 }
 
 /*
@@ -325,9 +325,10 @@ static int read_result(struct place *place, struct letter *letter, uint64_t end,
             return why; /* we ended it, or the receiver did because we wanted to leave */
         return status > 0 && status < 4096 ? -(int)status : -EPROTO;
     }
-    place->relay_to = (pid_t)atomic_load(&slot->relay_to);
-    if (state == SLOT_RELAY)
+    if (state == SLOT_RELAY) {
+        place->relay_to = (pid_t)atomic_load(&slot->relay_to);
         return why != 0 && why != -ESRCH ? why : RELAYED; /* we wanted to leave; who relayed may be dead by now */
+    }
     if (state != SLOT_DONE) /* we left; or garbage in our slot */
         return why != 0 && (state == SLOT_SENT || state == SLOT_RECV || state == SLOT_ASK || place->abandoned) ? why
                                                                                                                : -EPROTO;
@@ -435,7 +436,6 @@ static int send_over(struct process *self, struct link *link, struct place *own,
     struct place *place;
     int r = link_place(self, link, own, patience, &place);
     if (r == 0) {
-        atomic_store_explicit(&place->slot->tid, (uint32_t)thread_id(), memory_order_relaxed);
         r = transact(self, link, place, letter, patience, sent);
         if (PROBE_WANTED(frames) && r != RELAYED)
             frames_tell(word_generation(place->word), 0);

@@ -63,7 +63,7 @@ pid_t shared_name_locate(const char *name, const struct srr_wait *wait)
         return r;
     patience_begin(&patience, wait, SLICE_FIRST);
     for (;;) {
-        uint32_t news = atomic_load(helper_news(self)); /* before the question, so that nothing falls between */
+        uint32_t news = helper_news(self); /* before the question, so that nothing falls between */
         r = locate_now(self, &request);
         if (r != -ESRCH || !wait || wait->timeout_ns == 0)
             return r;
@@ -71,7 +71,7 @@ pid_t shared_name_locate(const char *name, const struct srr_wait *wait)
             return -EINTR;
         if ((r = patience_check(&patience)) != 0)
             return r;
-        struct sleep_word word = sleep_word(helper_news(self), news);
+        struct sleep_word word = sleep_word(atomic_load(&self->news), news);
         int slept = futex_sleep_on_any(&word, 1, patience_slice(&patience));
         if (slept == -EINTR)
             return -EINTR;
