@@ -107,6 +107,7 @@ class Partner:
 
     def __init__(self, pid: int, orders: int, answers: int) -> None:
         self.pid = pid
+        self.uid = os.getuid()
         self._orders, self._answers = orders, answers
         self._numbers = itertools.count(1)
         self._got: list[dict[str, Any]] = []

@@ -14,6 +14,8 @@ class Way:
     short: str = "inline"
     long: str = "direct"
     environment: dict[str, str] = field(default_factory=dict)
+    #: The users whom the partners are in turn, introduced by srr-helper; none: all are ours.
+    users: tuple[int, ...] = ()
 
 
 WAYS = {
@@ -21,6 +23,7 @@ WAYS = {
     for way in (
         Way("direct"),
         Way("window", short="window", long="window", environment={"SRR_LANE": "window"}),
+        Way("users", long="window", users=(1001, 1002)),
     )
 }
 DEFAULT = WAYS["direct"]

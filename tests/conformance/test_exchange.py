@@ -33,7 +33,7 @@ def test_message_and_reply_of_every_size(company: Company, setting: dict[str, st
     sending = client.order("send", to=server.pid, message=there)
     got = server.do("receive")
     assert got.data == shown(there)
-    assert (got.nbytes, got.pid, got.tid, got.uid) == (nbytes, client.pid, client.pid, os.getuid())
+    assert (got.nbytes, got.pid, got.tid, got.uid) == (nbytes, client.pid, client.pid, client.uid)
     assert server.do("reply", data=back) == nbytes
     assert sending.result() == shown(back)
 
@@ -61,6 +61,7 @@ def test_the_lane_is_told(company: Company, nbytes: int, lane: str) -> None:
     assert exchange(server, client, Pattern(nbytes)).lane == {"none": "-", **vars(company.way)}[lane]
 
 
+@pytest.mark.only_by("direct", "window")  # tests/pairs: a name of another user's is called by its user, too
 def test_by_name(company: Company) -> None:
     server, client = company.start(), company.start()
     server.do("attach", name="calc")

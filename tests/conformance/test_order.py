@@ -15,6 +15,7 @@ def queue_up(server: Partner, clients: list[Partner]) -> list[Pending]:
     return sending
 
 
+@pytest.mark.only_by("direct", "window")  # tests/pairs: the order is kept among the messages of one user
 @guarantee("A")
 def test_arrival_order(company: Company) -> None:
     server, *clients = company.start_many(9)

@@ -243,6 +243,7 @@ def test_to_oneself(company: Company) -> None:
     assert sending.result() == b"y"
 
 
+@pytest.mark.only_by("direct", "window")  # there, they are others
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 def test_to_another_users_process(company: Company) -> None:
     """The relayer may look at the target; whether client and target may meet is decided between these two."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from drive import Company, Partner, until
@@ -58,16 +59,24 @@ class Town:
     def __init__(self, company: Company, helper: Helper) -> None:
         self.company, self.helper = company, helper
 
-    def start(self, uid: int, dumpable: bool = True, groups: list[int] | None = None, **environment: str) -> Partner:
+    def start(
+        self,
+        uid: int,
+        dumpable: bool = True,
+        groups: list[int] | None = None,
+        starter: Callable[..., Partner] | None = None,
+        **environment: str,
+    ) -> Partner:
         folder = self.company.names / f"of-{uid}"
         if not folder.exists():
             folder.mkdir(mode=0o700)
             os.chown(folder, uid, uid)
-        partner = self.company.start(
+        partner = (starter or self.company.start)(
             SRR_RUNTIME_DIR=str(folder), SRR_HELPER=str(self.helper.path), **environment
         )
         partner.do("load", path=str(Path(__file__).with_name("pair_orders.py")))
         partner.do("become", uid=uid, dumpable=dumpable, groups=groups or [])
+        partner.uid = uid
         return partner
 
     def fork(self, parent: Partner) -> Partner:

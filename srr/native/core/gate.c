@@ -165,8 +165,11 @@ bool gates_collect_now(struct receiver *r)
     while (helper_next_meeting(r->self, &it))
         let_in(r, &it);
     uint32_t top = atomic_load(&r->gates_top);
-    for (uint32_t i = 0; i < top; i++)
+    for (uint32_t i = 0; i < top; i++) {
         news |= collect_at(r, r->gates[i]);
+        if (!r->gates[i]->shown)
+            gate_next(r, r->gates[i]);
+    }
     return news;
 }
 
@@ -220,12 +223,15 @@ void gate_next(struct receiver *r, struct gate *gate)
     }
 }
 
-void gate_enqueue(struct receiver *r, struct conn *conn)
+/* In the order of arrival at this gate: whoever lies about it is of the user whose messages come later by it. */
+void gate_enqueue(struct conn *conn)
 {
     struct gate *gate = conn->guest->gate;
-    line_put(&gate->waiting, gate->waiting.last, &conn->queued);
-    if (!gate->shown)
-        gate_next(r, gate);
+    struct queued *q = &conn->queued, *before = gate->waiting.last;
+    uint32_t now = atomic_load(&gate->front->port.arrivals);
+    while (before && now - q->arrival > now - before->arrival)
+        before = before->before;
+    line_put(&gate->waiting, before, q);
 }
 
 struct queued *gates_first(struct receiver *r, pid_t from)

@@ -158,11 +158,11 @@ bool conn_arrived(struct receiver *r, struct conn *conn)
         return tells_signals(r, conn); /* or a stale hint */
     if (conn->queued.in)
         receiver_dequeue(r, &conn->queued); /* it left, and came again */
+    conn->queued.arrival = atomic_load_explicit(&conn->slot->arrival, memory_order_relaxed);
     if (conn->guest) {
-        gate_enqueue(r, conn);
+        gate_enqueue(conn);
         return true;
     }
-    conn->queued.arrival = atomic_load_explicit(&conn->slot->arrival, memory_order_relaxed);
     conn->queued.from = (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
     receiver_queue(r, &conn->queued);
     return true;

@@ -196,7 +196,7 @@ static inline bool gates_collect(struct receiver *r)
 }
 void gates_look(struct receiver *r);
 /* Under the lock: a message at its gate: in its user's line, and in the queue if it is the first. */
-void gate_enqueue(struct receiver *r, struct conn *conn);
+void gate_enqueue(struct conn *conn);
 /* Under the lock: it has left the queue: the next one of its user comes in. */
 void gate_next(struct receiver *r, struct gate *gate);
 /* Under the lock: the first at any gate from that process or thread. */
