@@ -95,7 +95,10 @@ _SENDING = {
     _native.EDSTFAULT: (Failure, "the receiver's buffer is not in its memory; mend the receiver"),
     _errno.EHOSTUNREACH: (Failure, "it lives in another pid namespace (container)"),
     _errno.EPROTO: (Failure, "it uses another version of srr; restart the older of the two"),
-    _errno.EAGAIN: (Failure, "too many threads of this process are sending, or this user has too many pairs; let some of them finish"),
+    _errno.EAGAIN: (
+        Failure,
+        "too many threads of this process are sending, or this user has too many pairs; let some of them finish",
+    ),
     _errno.EMSGSIZE: (Failure, "the message or the room is larger than srr can carry"),
 }
 

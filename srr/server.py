@@ -213,9 +213,7 @@ class Port:
     Every process has this port from the start, named or not. ``with`` detaches the names at its end.
     """
 
-    def __init__(
-        self, name: str | None = None, mode: int | None = None, group: str | int | None = None
-    ) -> None:
+    def __init__(self, name: str | None = None, mode: int | None = None, group: str | int | None = None) -> None:
         self._names: list[str] = []
         if name is not None:
             self.attach(name, mode, group)
@@ -240,7 +238,7 @@ class Port:
         _native.flags(flags, 0xFFFFFFFF)
 
     def attach(self, name: str, mode: int | None = None, group: str | int | None = None) -> None:
-        """One more name. NameInUse if a living process holds it. With a mode other users may find it: ``names.share``."""
+        """One more name. NameInUse if a living process holds it. With a mode others may find it: ``names.share``."""
         if mode is None:
             names.attach(name)
         else:
@@ -319,7 +317,7 @@ def _first(buffers: Buffers, nbytes: int) -> bytes | memoryview:
 def listen(name: str | None = None, mode: int | None = None, group: str | int | None = None) -> Port:
     """This process's port, under a name if one is given. NameInUse if a living process holds it.
 
-    Other users may send to it as ``mode`` and ``group`` say, like a file's: ``listen("plc", mode=0o660, group="plant")``
-    is ``connect("plc@alice")`` for alice's plant. That is srr-helper's work: HelperMissing if there is none.
+    Other users may send to it as ``mode`` and ``group`` say, like a file's:
+    ``listen("plc", mode=0o660, group="plant")`` is ``connect("plc@alice")`` for alice's plant. That is srr-helper's work: HelperMissing if there is none.
     """
     return Port(name, mode, group)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from drive import Company
-from town import Helper, Town
+from pairs.town import Helper, Town
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,12 +6,11 @@ import mmap
 import os
 
 from hostile import rows
-from hostile.rows import PORT, SLOT, Word
-from standin import PAIR_SIZE, PAIR_SLOTS
+from hostile.rows import _TYPES, PORT, SLOT, Word
+from pairs.standin import PAIR_SIZE, PAIR_SLOTS
 
 PAGE = 4096
 STRIDE = (PAIR_SIZE - PAGE) // PAIR_SLOTS
-TYPES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 assert (rows.IDLE, rows.SENT, rows.RECV, rows.BUSY, rows.BUSYC) == (0, 1, 2, 3, 4)
 
@@ -26,12 +25,10 @@ class Page:
         os.close(fd)
 
     def put(self, at: int, size: int, value: int) -> None:
-        with memoryview(self.memory)[at : at + size].cast(TYPES[size]) as view:
-            view[0] = value & (1 << 8 * size) - 1
+        _TYPES[size].from_buffer(self.memory, at).value = value & (1 << 8 * size) - 1
 
     def get(self, at: int, size: int) -> int:
-        with memoryview(self.memory)[at : at + size].cast(TYPES[size]) as view:
-            return int(view[0])
+        return int(_TYPES[size].from_buffer(self.memory, at).value)
 
 
 def mapped(pid: int, name: str) -> str:

@@ -162,7 +162,9 @@ class Helper:
             kept = [one for one in self.names if not (one.owner is process and one.name == name)]
             error, self.names = (0 if len(kept) < len(self.names) else ENOENT), kept
         elif op == LOCATE:
-            found = [one for one in self.names if one.name == name and one.owner.uid == uid and self.may(process, one, 6)]
+            found = [
+                one for one in self.names if one.name == name and one.owner.uid == uid and self.may(process, one, 6)
+            ]
             error, answer["pid"] = (0, found[0].owner.pid) if found else (ENOENT, 0)
         elif op == LIST:
             seen = [(i, one) for i, one in enumerate(self.names) if i >= index and self.may(process, one, 4)]

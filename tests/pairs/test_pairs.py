@@ -9,7 +9,7 @@ import time
 
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, srr, works
-from town import Town
+from pairs.town import Town
 
 from srr import processes
 
@@ -207,7 +207,7 @@ def test_selective_receive(town: Town) -> None:
     assert server.do("receive", sender=second.pid, timeout=5.0).data == b"second"
     server.do("reply")
     later.result()
-    for one in sending:
+    for _ in sending:
         assert server.do("receive", sender=first.pid, timeout=5.0).data == b"first"
         server.do("reply")
     for one in sending:

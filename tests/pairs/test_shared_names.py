@@ -6,7 +6,7 @@ import errno
 
 import pytest
 from drive import srr
-from town import Town
+from pairs.town import Town
 
 PLANT = 4711
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from drive import Blocked, exchange, guarantee, srr
-from town import Town
+from pairs.town import Town
 
 
 @guarantee("D")

@@ -18,7 +18,9 @@ STANDIN = Path(__file__).with_name("standin.py")
 
 def program() -> list[str]:
     """The installed srr-helper, or the one that SRR_HELPER_PROGRAM names; else the stand-in."""
-    found = os.environ.get("SRR_HELPER_PROGRAM") or shutil.which("srr-helper", path="/usr/local/sbin:/usr/sbin:/usr/libexec")
+    found = os.environ.get("SRR_HELPER_PROGRAM") or shutil.which(
+        "srr-helper", path="/usr/local/sbin:/usr/sbin:/usr/libexec"
+    )
     return [found] if found else [sys.executable, str(STANDIN)]
 
 
@@ -71,9 +73,7 @@ class Town:
         if not folder.exists():
             folder.mkdir(mode=0o700)
             os.chown(folder, uid, uid)
-        partner = (starter or self.company.start)(
-            SRR_RUNTIME_DIR=str(folder), SRR_HELPER=str(self.helper.path), **environment
-        )
+        partner = (starter or self.company.start)(SRR_RUNTIME_DIR=str(folder), SRR_HELPER=str(self.helper.path), **environment)
         partner.do("load", path=str(Path(__file__).with_name("pair_orders.py")))
         partner.do("become", uid=uid, dumpable=dumpable, groups=groups or [])
         partner.uid = uid

@@ -1,12 +1,16 @@
 /*
- * gate.c - senders of other users, and others whose rows we may not open: let in by srr-helper (helper.h), each through its
+ * gate.c - senders of other users, and others whose rows we may not open: let in by srr-helper (helper.h), each
+ * through its
  * user's gate; and sleeping on several bells. See port.h.
  *
- * What a guest writes is never believed: who it is, the helper has said; when its message came, we say ourselves, when we
+ * What a guest writes is never believed: who it is, the helper has said; when its message came, we say ourselves,
+ * when we
  * notice it; which thread sent it, the kernel confirms.
  *
- * Several bells instead of one change nothing in the argument at the head of link.c: all are read before the first hint is
- * followed, and the kernel compares them all before it sleeps. Only a gate that comes in between must not be slept past:
+ * Several bells instead of one change nothing in the argument at the head of link.c: all are read before the first
+ * hint is
+ * followed, and the kernel compares them all before it sleeps. Only a gate that comes in between must not be slept
+ * past:
  *
  *     losing                                       ours
  *     receiver: reads the bells it has             reads the bells, and how many gates have come

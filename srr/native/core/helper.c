@@ -4,7 +4,8 @@
  * One socket a process, one lock around each question and its answer; whoever holds the lock also reads the news that
  * come in between.
  *
- * It may be killed and started again at any time. Pairs that were made go on without it. All that it has to be told again
+ * It may be killed and started again at any time. Pairs that were made go on without it. All that it has to be told
+ * again
  * is told when the next one is joined: who we are, our names, whom we watch (send.c).
  */
 #define _GNU_SOURCE
@@ -177,7 +178,8 @@ static void listen_now(struct process *self)
 }
 
 /*
- * Whoever finds the lock taken, with news to be read, goes away: so who had it must look again afterwards. The helper sends,
+ * Whoever finds the lock taken, with news to be read, goes away: so who had it must look again afterwards. The helper
+ * sends,
  * then adds to the word.
  */
 static void unlock(struct process *self)
@@ -285,7 +287,8 @@ static void join(struct process *self)
             r = say_hello(self);
     }
     h->why = r;
-    atomic_store(&h->next_try, now_ns() + (r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : is_away(r) ? RETRY_AWAY : RETRY));
+    int64_t retry = r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : is_away(r) ? RETRY_AWAY : RETRY;
+    atomic_store(&h->next_try, now_ns() + retry);
     if (r == 0)
         atomic_store(&self->joined, ++h->joins);
 }
@@ -336,8 +339,9 @@ static int ask_patiently(struct process *self, struct request *request, struct p
         if (!is_away(r) || now_ns() >= end)
             return -ENOSYS;
         int64_t slice = patience_slice(patience);
-        if ((r = patience_check(patience)) != 0 || folder_sleep(-1, -1, slice < AWAY_SLICE ? slice : AWAY_SLICE) == -EINTR)
-            return r != 0 ? r : -EINTR;
+        if ((r = patience_check(patience)) != 0 ||
+            (r = folder_sleep(-1, -1, slice < AWAY_SLICE ? slice : AWAY_SLICE)) == -EINTR)
+            return r;
         if (patience_is_due(patience) && (r = patience_look(patience)) != 0)
             return r;
     }
@@ -359,7 +363,8 @@ static int introduce_now(struct process *self, pid_t pid, struct patience *patie
 }
 
 /*
- * A process of our own user that has not joined yet may do so at any moment, and is waited for, as one without rows is. And
+ * A process of our own user that has not joined yet may do so at any moment, and is waited for, as one without rows
+ * is. And
  * to a helper that has just begun those come back that its predecessor knew.
  */
 int helper_introduce(struct process *self, pid_t pid, struct patience *patience, struct introduction *ret_introduction)

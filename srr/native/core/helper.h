@@ -51,7 +51,8 @@ int helper_introduce(struct process *self, pid_t pid, struct patience *patience,
 /* The undertaker's: tell us at once when that process dies. */
 int helper_watch(struct process *self, pid_t pid);
 
-/* One request, as protocol.h says. 0 or -errno; -ENOSYS: there is no helper. One that is away is waited for, 5 s at most. */
+/* One request, as protocol.h says. 0 or -errno; -ENOSYS: there is no helper. One that is away is waited for, 5 s at
+ * most. */
 int helper_ask(struct process *self, struct request *request, struct answer *ret_answer);
 
 /* Names that others may find us by: remembered, so that a new helper hears of them. */

@@ -1,7 +1,8 @@
 /*
  * helper_socket.c - see helper_socket.h.
  *
- * The helper is trusted as far as its socket is: it lies in a folder that only root or this user can write, and root or this
+ * The helper is trusted as far as its socket is: it lies in a folder that only root or this user can write, and root
+ * or this
  * user listens there. What it sends is checked for form all the same.
  */
 #define _GNU_SOURCE
@@ -65,7 +66,8 @@ int helper_open(void)
         return folder;
     /* Through the folder that was checked: its name may lead elsewhere by now. */
     r = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d%s", folder, strrchr(path, '/'));
-    int fd = (size_t)r < sizeof address.sun_path ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+    bool fits = (size_t)r < sizeof address.sun_path;
+    int fd = fits ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
     r = fd < 0 ? -EMFILE : connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? check_listener(fd) : -errno;
     close(folder);
     if (r == 0)
@@ -117,7 +119,8 @@ int helper_receive(int fd, struct answer *ret_answer, int fds[FDS_MAX])
         char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
     } control;
     struct iovec part = {ret_answer, sizeof *ret_answer};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return -errno;

@@ -1,5 +1,6 @@
 /*
- * helper_socket.h - the socket of srr-helper: found, trusted, connected to; one datagram out, one in. Nothing here waits.
+ * helper_socket.h - the socket of srr-helper: found, trusted, connected to; one datagram out, one in. Nothing here
+ * waits.
  */
 #ifndef SRR_HELPER_SOCKET_H
 #define SRR_HELPER_SOCKET_H

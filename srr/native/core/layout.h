@@ -188,7 +188,7 @@ struct slot {
     a64 sends;             /* sender: counts */
     a32 peer;              /* sender: pid it sends to, 0: none. For ps only */
     a32 rung;              /* sender, after it has rung: the generation's low half. Only counts the lost */
-    a32 meeting;           /* sender: 1 = `peer` has no rows yet; MEETING_AT_PAIR + n: see slot n of the pairs with it. For ps only */
+    a32 meeting;           /* sender: 1 = `peer` has no rows yet; MEETING_AT_PAIR + n: see slot n of the pairs with it. For ps */
     a32 relay_to;          /* receiver, before RELAY: whom to send it to */
     a64 signals;           /* sender: signals it holds back in this transaction (SRR_FLAG_SIGCATCH) */
     a32 signalled;         /* sender: 1 = SIGNAL-blocked. For ps only */

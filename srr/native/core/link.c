@@ -270,7 +270,8 @@ static int make_link_over_pairs(struct process *self, pid_t pid, struct patience
         introduction_close(&it);
         return -EPROTO;
     }
-    link->peer = (struct peer){.pid = pid, .uid = it.peer.uid, .row_fd = -1, .life_fd = -1, .started = process_started(pid)};
+    link->peer = (struct peer){
+        .pid = pid, .uid = it.peer.uid, .row_fd = -1, .life_fd = -1, .started = process_started(pid)};
     link->stranger = it.peer;
     it.peer.watch = it.peer.life = -1;
     r = add_pair(self, link, &it);
@@ -310,7 +311,8 @@ int link_get(struct process *self, pid_t pid, bool refused, struct patience *pat
     return r;
 }
 
-/* Under the lock. A receiver that was still writing into an abandoned slot has ended it, as it must: the slot is ours again. */
+/* Under the lock. A receiver that was still writing into an abandoned slot has ended it, as it must: the slot is ours
+ * again. */
 static bool is_free(struct place *place)
 {
     if (place->abandoned && !state_is_being_written(word_state(atomic_load(&place->slot->word))))

@@ -1,5 +1,6 @@
 /*
- * link.h - a sender's view of one receiver: its port, mapped, and our entries in it; or, where neither may open the other's
+ * link.h - a sender's view of one receiver: its port, mapped, and our entries in it; or, where neither may open the
+ * other's
  * rows, the pairs that srr-helper has made for the two (pair.h).
  */
 #ifndef SRR_LINK_H
@@ -40,7 +41,8 @@ bool link_alive(const struct link *link);
 void link_watch(struct process *self, struct link *link);
 
 /*
- * The slot that one Send goes through, and back: the thread's own, or one of a pair, which the thread's own then tells of. A pair more is
+ * The slot that one Send goes through, and back: the thread's own, or one of a pair, which the thread's own then
+ * tells of. A pair more is
  * asked for when all are in use: failures as helper_introduce().
  */
 int link_place_in_pair(struct process *self, struct link *link, struct place *own, struct patience *patience,

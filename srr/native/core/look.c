@@ -48,7 +48,8 @@ static bool read_slot(struct place_seen place, struct slot *ret_slot)
     return pread(place.file, ret_slot, offsetof(struct slot, parts), place.at) == offsetof(struct slot, parts);
 }
 
-/* A slot of our rows that says that the thread sends through a pair: that slot's place and its state. False: it does not, or no more. */
+/* A slot of our rows that says that the thread sends through a pair: that slot's place and its state. False: it does
+ * not, or no more. */
 static bool follow_pair(pid_t pid, const struct slot *slot, struct place_seen *ret_place, struct slot *ret_slot)
 {
     uint32_t meeting = atomic_load(&slot->meeting);

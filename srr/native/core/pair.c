@@ -1,8 +1,10 @@
 /*
  * pair.c - see pair.h.
  *
- * Whether a process is there, and is the same program, shows its life file, also to other users: its owner holds a record
- * lock on it, which the kernel takes away when the last of its threads has died, at exec and when the file is closed, and
+ * Whether a process is there, and is the same program, shows its life file, also to other users: its owner holds a
+ * record
+ * lock on it, which the kernel takes away when the last of its threads has died, at exec and when the file is closed,
+ * and
  * which no fork copies. Who asks for the lock's holder is told a pid, so nobody else's lock is taken for it.
  */
 #define _GNU_SOURCE
@@ -97,7 +99,8 @@ struct gate_front *gate_map(const struct introduction *it, struct gate_front *ol
 struct pair_header *pair_map(const struct introduction *it, pid_t sender, pid_t receiver)
 {
     struct pair_header header;
-    if (it->index >= GATE_PAIRS || !is_sealed(it->pair, PAIR_SIZE, SIZE_SEALS) || pread(it->pair, &header, sizeof header, 0) != sizeof header ||
+    if (it->index >= GATE_PAIRS || !is_sealed(it->pair, PAIR_SIZE, SIZE_SEALS) ||
+        pread(it->pair, &header, sizeof header, 0) != sizeof header ||
         header.magic != PAIR_MAGIC || header.version != LAYOUT_VERSION || header.pair_id != it->pair_id ||
         header.index != it->index || header.sender != sender || header.receiver != receiver)
         return NULL;

@@ -80,8 +80,10 @@ struct conn {
 };
 
 /*
- * The senders of one other user (gate.c): a bell of their own, and one turn: of all their messages one at a time is in our queue,
- * with an arrival number of ours; the others are in this line. So a flood of one user delays everybody else by one message.
+ * The senders of one other user (gate.c): a bell of their own, and one turn: of all their messages one at a time is
+ * in our queue,
+ * with an arrival number of ours; the others are in this line. So a flood of one user delays everybody else by one
+ * message.
  */
 struct gate {
     uint32_t number;     /* in receiver->gates, + 1: our own port is 0 */
@@ -277,7 +279,8 @@ void message_release(struct held *held, bool answered);
 void conn_unpin(struct receiver *r, struct conn *conn, const struct taken *taken, bool answered);
 /* RECV -> BUSY: the sender's buffers are ours to write until we say so. False: it left, or is dead. */
 bool message_begin_write(struct held *held);
-/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken); a guest's where there is room. */
+/* Under the lock: what our rows show of the message that awaits our reply (row_front.taken); a guest's where there is
+ * room. */
 static inline void conn_mark(struct receiver *r, struct conn *conn, uint64_t taken)
 {
     a64 *table = r->self->front->taken;

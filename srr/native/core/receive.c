@@ -99,8 +99,8 @@ static int deliver(struct receiver *r, struct conn *conn, struct taken *taken, c
     int result = TRY_THE_NEXT;
     if (begun != 0)
         transfer_end(conn, taken, begun, copied, taken->lane, false);
-    /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. A guest's bytes
-     * do not come out of its memory. */
+    /* That the thread lives after the copy, too: else its number may be a stranger's, and the bytes with it. A guest's
+     * bytes do not come out of its memory. */
     if (copied >= 0 && atomic_load(&conn->slot->word) == taken->word && (conn->guest || conn_lives(conn))) {
         taken->seen = (uint64_t)copied;
         *ret_message = (struct srr_message){.id = message_id(conn, taken),
@@ -254,8 +254,8 @@ static void tell_awake(bool was_asleep, pid_t from, int why)
         PROBE(wake, 0, from, 0, 0, 0, (int64_t)why);
 }
 
-static int wait_for_one(struct receiver *r, struct bells *bells, pid_t from, const struct iovec *buffer, int parts, uint64_t size,
-                        struct patience *patience, bool conditional, struct srr_message *ret_message)
+static int wait_for_one(struct receiver *r, struct bells *bells, pid_t from, const struct iovec *buffer, int parts,
+                        uint64_t size, struct patience *patience, bool conditional, struct srr_message *ret_message)
 {
     struct port *port = r->port;
     bool asleep = false, asked = false;

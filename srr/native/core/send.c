@@ -250,7 +250,8 @@ static int sleep_on(struct sending *s, uint64_t seen, a32 *futex, uint32_t value
 }
 
 /*
- * It writes into the pair, not into our memory: who wants to leave need not wait for it, be it stopped or hostile. But the
+ * It writes into the pair, not into our memory: who wants to leave need not wait for it, be it stopped or hostile.
+ * But the
  * slot is not used again before it says that it has done (link.c).
  */
 static bool may_abandon(struct sending *s, uint64_t word)
@@ -427,8 +428,8 @@ static bool successor_of(const struct peer *peer, int64_t then)
     return (int64_t)(started + 1) * tick <= then + now_since_boot_ns() - now_ns();
 }
 
-/* Over a link. TRY_AGAIN: it was to a dead process, and the number was another's already, who is meant. REFUSED: of one user
- * we are, but it may not open our rows. */
+/* Over a link. TRY_AGAIN: it was to a dead process, and the number was another's already, who is meant. REFUSED: it
+ * is of our user, but may not open our rows. */
 static int send_over(struct process *self, struct link *link, struct place *own, struct letter *letter,
                      struct patience *patience, struct srr_sent *sent)
 {

@@ -1,5 +1,6 @@
 /*
- * shared_name.c - names for other users: published by srr-helper, located as name@user, listed. See name.c for a user's own.
+ * shared_name.c - names for other users: published by srr-helper, located as name@user, listed. See name.c for a
+ * user's own.
  */
 #define _GNU_SOURCE
 #include "shared_name.h"
