@@ -12,6 +12,9 @@ import pytest
 from drive import Blocked, Company, Partner, exchange, guarantee, srr, works
 from wire import PROT_NONE, PROT_READ, Memory, Pattern, shown
 
+# Over users' pairs nothing of it differs, and this very process, which sends in some of them, is no user's partner.
+pytestmark = pytest.mark.only_by("direct", "window")
+
 
 @pytest.fixture
 def echo(company: Company) -> Iterator[Partner]:
