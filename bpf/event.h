@@ -13,7 +13,7 @@
 /* Of a transaction: probe `done`, at the client's return. One for each Send that had a slot, whatever became of it. */
 struct srr_done {
     __u64 began_ns;      /* Send was entered */
-    __u64 published_ns;  /* the last receiver could see the message: after first contact and, inline, the copy; 0: never */
+    __u64 published_ns;  /* the last receiver could see the message: after first contact, inline the copy; 0: never */
     __u64 received_ns;   /* it took the message */
     __u64 replied_ns;    /* it ended the transaction; 0 also where the client left */
     __u64 woken_ns;      /* the client saw that */
@@ -33,10 +33,14 @@ struct srr_done {
     __u8 legs;           /* receivers so far: more than 1 after a Relay */
 };
 
-/* The other probes have the same six arguments; the kinds are their order in core/probes.h. That a client is ready again says `done`. */
+/*
+ * The other probes have the same six arguments; the kinds are their order in core/probes.h. That a client is ready
+ * again says `done`.
+ */
 enum srr_kind_of_change {
     SRR_ON_SEND,     /* id, server pid, 0, bytes, lane, room for the reply: SEND-blocked */
-    SRR_ON_RECEIVE,  /* id, client pid, client tid, bytes copied, lane | enum srr_kind << 8, bytes of the message: REPLY-blocked */
+    SRR_ON_RECEIVE,  /* id, client pid, client tid, bytes copied, lane | enum srr_kind << 8, bytes of the message:
+                        REPLY-blocked */
     SRR_ON_REPLY,    /* id, client pid, client tid, bytes, lane, errno: it is ready */
     SRR_ON_RELAY,    /* id, client pid, client tid, 0, 0, pid of the next receiver */
     SRR_ON_TRIGGER,  /* 0, owner pid, proxy id, 0, 0, triggers that wait */
@@ -45,7 +49,8 @@ enum srr_kind_of_change {
     SRR_ON_TRANSFER, /* id, client pid, client tid, bytes, lane | 1 << 8 if to the client, nanoseconds */
     SRR_ON_SIGNAL,   /* id, server pid, 0, 0, 0, signal: SIGNAL-blocked */
     SRR_ON_EXIT,     /* by the kernel: a thread has ended */
-    SRR_ON_SYSCALL,  /* by the kernel: result in nbytes, nanoseconds in extra, detail: 0 futex, 1 and 2 process_vm_readv, writev */
+    SRR_ON_SYSCALL,  /* by the kernel: result in nbytes, nanoseconds in extra, detail: 0 futex, 1 process_vm_readv,
+                        2 process_vm_writev */
 };
 
 /* A record of ring `changes`. */
@@ -82,7 +87,7 @@ struct srr_frames {
     __u32 side;
     __u32 count;    /* addresses, innermost first */
     __u64 addresses[SRR_FRAMES_MAX];
-    char text[SRR_FRAMES_TEXT]; /* an interpreter's own frames, outermost first, "function (file:line);" ...; "" if there are none */
+    char text[SRR_FRAMES_TEXT]; /* an interpreter's own, outermost first, "function (file:line);" ...; "": none */
 };
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * srr.c - what the tracer runs in the kernel. Compiled by BCC on the user's machine; see README.md.
  *
- * Which parts there are is decided by srr/trace/programs.py, with -D: WANT_TRANSACTIONS, WANT_TOTALS, WANT_CHANGES, WANT_FRAMES,
- * WANT_BY_TYPE, WANT_IMPOSED, WANT_EXITS, WANT_SYSCALLS; and what is left out in the kernel already: CHOSEN (only processes in map
- * `chosen`), MIN_LATENCY_NS, FAILED_ONLY. PEEK: bytes of the message that follow a transaction.
+ * Which parts there are is decided by srr/trace/programs.py, with -D: WANT_TRANSACTIONS, WANT_TOTALS, WANT_CHANGES,
+ * WANT_FRAMES, WANT_BY_TYPE, WANT_IMPOSED, WANT_EXITS, WANT_SYSCALLS; and what is left out in the kernel already:
+ * CHOSEN (only processes in map `chosen`), MIN_LATENCY_NS, FAILED_ONLY. PEEK: bytes of the message that follow a
+ * transaction.
  */
 #include <uapi/linux/ptrace.h>
 #include "event.h"
@@ -37,7 +38,7 @@ static __always_inline void count(int which)
         __sync_fetch_and_add(n, 1);
 }
 
-/* The current process << 32 | thread, as the tracer counts them: in its own pid namespace, where that isn't the machine's. */
+/* The current process << 32 | thread, as the tracer counts them: by its own pid namespace, if it has one. */
 static __always_inline u64 current_thread(void)
 {
 #ifdef NAMESPACE_INODE
@@ -48,11 +49,15 @@ static __always_inline u64 current_thread(void)
     return bpf_get_current_pid_tgid();
 }
 
-/* Number of an event on this CPU: a gap tells when something was lost, `counts` how much. */
+/*
+ * An event that is not left out is counted here, before it can be lost. Its number on this CPU: a gap tells when
+ * something was lost, `counts` how much.
+ */
 BPF_PERCPU_ARRAY(sequences, u64, 3);
-static __always_inline u64 next_sequence(int ring)
+static __always_inline u64 made(int which)
 {
-    u64 *n = sequences.lookup(&ring);
+    count(which);
+    u64 *n = sequences.lookup(&which);
     if (!n)
         return 0;
     *n += 1;
@@ -153,24 +158,24 @@ int on_done(struct pt_regs *ctx)
     u64 who = current_thread(), head = 0;
     s32 peeked = 0;
     struct srr_done done;
-    count(MADE_TRANSACTIONS);
-    u64 sequence = next_sequence(0);
     if (PT_REGS_PARM2(ctx) != sizeof done || bpf_probe_read_user(&done, sizeof done, (void *)PT_REGS_PARM1(ctx)) != 0) {
+        made(MADE_TRANSACTIONS);
         count(LOST_UNREADABLE);
         return 0;
     }
 #ifdef CHOSEN
     if (!is_chosen(who >> 32) && !is_chosen(done.server))
-        goto left_out;
+        return 0;
 #endif
 #ifdef MIN_LATENCY_NS
     if (done.ended_ns - done.began_ns < MIN_LATENCY_NS)
-        goto left_out;
+        return 0;
 #endif
 #ifdef FAILED_ONLY
     if (done.status == 0)
-        goto left_out;
+        return 0;
 #endif
+    u64 sequence = made(MADE_TRANSACTIONS);
 #if defined WANT_TRANSACTIONS || defined WANT_BY_TYPE
     if (done.message_part >= 8)
         bpf_probe_read_user(&head, 8, (void *)done.message);
@@ -200,16 +205,6 @@ int on_done(struct pt_regs *ctx)
 #endif
     t->peeked = peeked;
     transactions.ringbuf_submit(t, BPF_RB_NO_WAKEUP);
-#endif
-    return 0;
-left_out: __maybe_unused;
-#if defined CHOSEN || defined MIN_LATENCY_NS || defined FAILED_ONLY
-    {
-        int which = MADE_TRANSACTIONS;
-        u64 *n = counts.lookup(&which);
-        if (n)
-            __sync_fetch_and_add(n, -1);
-    }
 #endif
     return 0;
 }
@@ -314,8 +309,7 @@ BPF_RINGBUF_OUTPUT(changes, RING_PAGES);
 static __always_inline void tell_change(u32 kind, u64 id, s32 peer, s32 peer_thread, u64 nbytes, u32 detail, u64 extra)
 {
     u64 who = current_thread();
-    count(MADE_CHANGES);
-    u64 sequence = next_sequence(1);
+    u64 sequence = made(MADE_CHANGES);
     struct srr_change *c = changes.ringbuf_reserve(sizeof *c);
     if (!c) {
         count(LOST_CHANGES);
@@ -414,12 +408,11 @@ BPF_RINGBUF_OUTPUT(frames, RING_PAGES);
 int on_frames(struct pt_regs *ctx)
 {
     u64 who = current_thread();
-    count(MADE_FRAMES);
-    u64 sequence = next_sequence(2);
 #ifdef CHOSEN
     if (!is_chosen(who >> 32))
-        goto left_out;
+        return 0;
 #endif
+    u64 sequence = made(MADE_FRAMES);
     struct srr_frames *f = frames.ringbuf_reserve(sizeof *f);
     if (!f) {
         count(LOST_FRAMES);
@@ -440,8 +433,6 @@ int on_frames(struct pt_regs *ctx)
     if (PT_REGS_PARM6(ctx) != 0)
         bpf_probe_read_user_str(f->text, sizeof f->text, (void *)PT_REGS_PARM5(ctx));
     frames.ringbuf_submit(f, BPF_RB_NO_WAKEUP);
-    return 0;
-left_out: __maybe_unused;
     return 0;
 }
 #endif

@@ -6,6 +6,7 @@ over by the time it is printed.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -83,18 +84,7 @@ def survey(report: Callable[[Failure], None] | None = None, *, everybody: bool =
     of srr) goes to ``report`` as the exception that ``look`` raises, and so does a folder of names that is not
     to be trusted.
     """
-    held = _held(0, report)
-    found = []
-    for pid in pids(everybody=everybody):
-        try:
-            found.append(_process(pid, program(pid), tuple(held.get(pid, ()))))
-        except (ProcessLookupError, FileNotFoundError):
-            continue
-        except Failure as failure:
-            if report is not None:
-                report(failure)
-    holders = {process.pid: process.taken for process in found}
-    return [_with_holders(process, holders) for process in found]
+    return Survey(everybody=everybody).look(report)
 
 
 class Survey:
@@ -115,11 +105,11 @@ class Survey:
         self._names: dict[int, list[str]] = {}
         self._names_read = -1e9
 
-    def look(self) -> list[Process]:
-        """Every process that has rows, now."""
+    def look(self, report: Callable[[Failure], None] | None = None) -> list[Process]:
+        """Every process that has rows, now. ``report`` as ``survey`` has it, of what is read this time."""
         now = time.monotonic()
         if now - self._names_read >= self._NAMES_S:
-            self._names, self._names_read = _held(0, lambda failure: None), now
+            self._names, self._names_read = _held(0, report), now
             self._programs.clear()
         there = list(pids(everybody=self._everybody))
         for gone in self._without.keys() - set(there):
@@ -138,6 +128,8 @@ class Survey:
                 found.append(replace(process, program=self._programs[pid]))
                 self._without.pop(pid, None)
             except OSError as failure:
+                if report and isinstance(failure, Failure) and failure.errno not in (errno.ESRCH, errno.ENOENT):
+                    report(failure)
                 self._programs.pop(pid, None)  # it has ended or execed
                 hopeless = isinstance(failure, PermissionError) or not _has_command_line(pid)
                 wait = self._HOPELESS_S if hopeless else self._RETRY_S if now - first > self._YOUNG_S else 0.0

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from srr.processes import Process, Thread
 from srr.state import Blocked, Flag
-from srr.trace.events import SCHEMA, Change, Frames, Kind, Transaction, lane_of
+from srr.trace.events import SCHEMA, Change, Frames, Kind, Transaction, lane_of, when_of
 from srr.trace.statemodel import Survey
 
 FIELD = 1987
@@ -216,10 +216,6 @@ def _events(data: bytes) -> Iterator[Transaction | Change | Frames]:
         found.append(Frames._make((*start, addresses, text)))
     found.sort(key=when_of)  # stable, as a session sorts them
     yield from found
-
-
-def when_of(event: Transaction | Change | Frames) -> int:
-    return event.ended_ns if isinstance(event, Transaction) else event.time_ns
 
 
 def read_survey(body: bytes) -> Survey:

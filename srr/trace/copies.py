@@ -37,8 +37,6 @@ class Copies:
         #: Device and inode, and when its contents were last changed; None: it has probes, and is what it is while they
         #: are attached to. The number of a file without may come back as another file's.
         self._seen: dict[tuple[int, int], int | None] = {}
-        #: Files of processes that we may not look at: how many at the last look.
-        self.hidden = 0
 
     def installed(self) -> Iterator[Copy]:
         """Ours, and the one that a program in C would be started with: nobody need be running yet."""
@@ -48,17 +46,13 @@ class Copies:
 
     def running(self, only: set[int] | None = None) -> Iterator[Copy]:
         """Those of the processes there are now, or of these."""
-        self.hidden = 0
         for entry in os.listdir("/proc") if only is None else map(str, only):
             if not entry.isdigit():
                 continue
             try:
                 with open(f"/proc/{entry}/maps", encoding="utf-8", errors="surrogateescape") as file:
                     lines = file.read().splitlines()
-            except PermissionError:
-                self.hidden += 1
-                continue
-            except (FileNotFoundError, ProcessLookupError):
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
                 continue
             yield from self._of_process(int(entry), lines)
 

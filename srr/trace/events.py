@@ -156,6 +156,11 @@ class Frames(NamedTuple):
     text: str
 
 
+def when_of(event: Transaction | Change | Frames) -> int:
+    """When it is told: a transaction at its end."""
+    return event.ended_ns if isinstance(event, Transaction) else event.time_ns
+
+
 class Clock:
     """CLOCK_MONOTONIC to the time of day, by their difference when this was made."""
 

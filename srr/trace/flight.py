@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from srr.processes import Process
 from srr.trace import chunks
 from srr.trace.deadlock import Watch
-from srr.trace.events import Transaction, status_name
+from srr.trace.events import Transaction, status_name, when_of
 from srr.trace.feed import Event
 from srr.trace.graph import find_stuck
 from srr.trace.recorder import Writer
@@ -69,9 +69,9 @@ class Flight:
         for event in events:
             self.model.apply(event)
         if not self._segments:
-            self._segments.append(_Segment(chunks.when_of(events[0])))
+            self._segments.append(_Segment(when_of(events[0])))
         self._keep(False, chunks.pack_events(events))
-        self._let_go(chunks.when_of(events[-1]))
+        self._let_go(when_of(events[-1]))
 
     def survey(self, survey: Survey) -> None:
         self.model.correct(survey)

@@ -32,6 +32,9 @@ _NAME_MAX = 200
 #: Names remembered as interned. Beyond that a new sequence of names is begun.
 _NAMES_MAX = 4096
 
+#: What is shown with a slice or an instant.
+Notes = dict[str, int | str]
+
 
 class Packets:
     """Builds packets; ``take`` gives what has been built since."""
@@ -55,7 +58,7 @@ class Packets:
         for number, value in ((_MONOTONIC, now_ns), (_REALTIME, wall_ns), (_BOOTTIME, boot_ns)):
             packet.clock_snapshot.clocks.append(ClockSnapshot.Clock(clock_id=number, timestamp=value))
 
-    def note_end(self, when_ns: int, notes: dict[str, int | str]) -> None:
+    def note_end(self, when_ns: int, notes: Notes) -> None:
         """An instant on a track of its own: how the recording went."""
         described, uuid = self._track()
         described.name = "srr-trace"
@@ -88,12 +91,11 @@ class Packets:
         return uuid
 
     def _track(self, uuid: int = 0) -> tuple[TrackDescriptor, int]:
-        packet = self._trace.packet.add()
-        packet.trusted_packet_sequence_id = _SEQUENCE
         if not uuid:
             uuid = self._uuids = self._uuids + 1
-        packet.track_descriptor.uuid = uuid
-        return packet.track_descriptor, uuid
+        described = self._packet().track_descriptor
+        described.uuid = uuid
+        return described, uuid
 
     # ---- what happens on them
 
@@ -103,35 +105,24 @@ class Packets:
         if flow:
             (event.terminating_flow_ids if ends_flow else event.flow_ids).append(flow)
 
-    def end(self, track: int, when_ns: int, notes: dict[str, int | str] | None = None) -> None:
+    def end(self, track: int, when_ns: int, notes: Notes | None = None) -> None:
         """The innermost slice ends. ``notes`` are shown with it."""
-        if notes:
-            self._intern_keys(notes)
-        event = self._event(_END, track, when_ns, None)
-        if notes:
-            self._note(event, notes)
+        self._event(_END, track, when_ns, None, notes)
 
-    def instant(self, track: int, when_ns: int, name: str, notes: dict[str, int | str] | None = None) -> None:
-        if notes:
-            self._intern_keys(notes)
-        event = self._event(_INSTANT, track, when_ns, name)
-        if notes:
-            self._note(event, notes)
+    def instant(self, track: int, when_ns: int, name: str, notes: Notes | None = None) -> None:
+        self._event(_INSTANT, track, when_ns, name, notes)
 
-    def _event(self, kind: Any, track: int, when_ns: int, name: str | None) -> TrackEvent:
+    def _event(self, kind: Any, track: int, when_ns: int, name: str | None, notes: Notes | None = None) -> TrackEvent:
+        notes = notes or {}
+        self._intern_keys(notes)
         number = 0 if name is None else self._names.get(name) or self._intern(name)
-        packet = self._trace.packet.add()
+        packet = self._packet(_NEEDED)
         packet.timestamp = when_ns
-        packet.trusted_packet_sequence_id = _SEQUENCE
-        packet.sequence_flags = _NEEDED
         event = packet.track_event
         event.type = kind
         event.track_uuid = track
         if number:
             event.name_iid = number
-        return event
-
-    def _note(self, event: TrackEvent, notes: dict[str, int | str]) -> None:
         for key, value in notes.items():
             note = event.debug_annotations.add()
             note.name_iid = self._keys[key]
@@ -139,42 +130,38 @@ class Packets:
                 note.string_value = _text(value)
             else:
                 note.uint_value = value
+        return event
+
+    # ---- packets, and the names in them
+
+    def _packet(self, flags: int = 0) -> TracePacket:
+        packet = self._trace.packet.add()
+        packet.trusted_packet_sequence_id = _SEQUENCE
+        if flags:
+            packet.sequence_flags = flags
+        return packet
 
     def _intern(self, name: str) -> int:
         """A name's number, from now on."""
         if len(self._names) >= _NAMES_MAX:
             self._begin_names()
         number = self._names[name] = len(self._names) + 1
-        packet = self._trace.packet.add()
-        packet.trusted_packet_sequence_id = _SEQUENCE
-        packet.sequence_flags = _NEEDED
-        entry = packet.interned_data.event_names.add()
-        entry.iid = number
-        entry.name = _text(name)
+        self._packet(_NEEDED).interned_data.event_names.add(iid=number, name=_text(name))
         return number
 
-    def _intern_keys(self, notes: dict[str, int | str]) -> None:
+    def _intern_keys(self, notes: Notes) -> None:
         for key in notes:
             if key not in self._keys:
                 number = self._keys[key] = len(self._keys) + 1
-                packet = self._trace.packet.add()
-                packet.trusted_packet_sequence_id = _SEQUENCE
-                packet.sequence_flags = _NEEDED
-                entry = packet.interned_data.debug_annotation_names.add()
-                entry.iid = number
-                entry.name = key
+                self._packet(_NEEDED).interned_data.debug_annotation_names.add(iid=number, name=key)
 
     def _begin_names(self) -> TracePacket:
         """The names' numbers are free again."""
         self._names.clear()
-        packet = self._trace.packet.add()
-        packet.trusted_packet_sequence_id = _SEQUENCE
-        packet.sequence_flags = _CLEARED
+        packet = self._packet(_CLEARED)
         packet.trace_packet_defaults.timestamp_clock_id = _MONOTONIC
         for key, number in self._keys.items():
-            entry = packet.interned_data.debug_annotation_names.add()
-            entry.iid = number
-            entry.name = key
+            packet.interned_data.debug_annotation_names.add(iid=number, name=key)
         return packet
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from srr import processes
 from srr.trace import chunks
 from srr.trace.chunks import Kinds
-from srr.trace.events import Change, Frames, Kind, Transaction
+from srr.trace.events import Change, Frames, Kind, Transaction, when_of
 from srr.trace.feed import Event, Feed, Source
 from srr.trace.perfetto_file import Packets
 from srr.trace.programs import Wants
@@ -95,7 +95,7 @@ class Writer:
         for at in range(0, len(events), _PIECE):
             piece = events[at : at + _PIECE]
             self._draw(piece)
-            first, last = chunks.when_of(piece[0]), chunks.when_of(piece[-1])
+            first, last = when_of(piece[0]), when_of(piece[-1])
             self._last_ns = max(self._last_ns, last)
             tracks = self._packets.take()
             self._write(chunks.encode(Kinds.EVENTS, first, last, chunks.pack_events(piece), len(tracks)) + tracks)
@@ -186,7 +186,7 @@ class Recorder:
         self._name(events)
         pending = self._pending
         if pending is not None and pending.ended_ns <= settled_ns:
-            at = next((n for n, event in enumerate(events) if chunks.when_of(event) > pending.ended_ns), len(events))
+            at = next((n for n, event in enumerate(events) if when_of(event) > pending.ended_ns), len(events))
             self._tell(events[:at])
             self._sink.survey(pending)
             self._pending, events = None, events[at:]

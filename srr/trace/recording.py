@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 from srr.processes import Process
 from srr.trace import chunks
 from srr.trace.chunks import Damaged, Head, Kinds, Newer
-from srr.trace.events import SCHEMA, Clock
+from srr.trace.events import SCHEMA, Clock, when_of
 from srr.trace.feed import Event
 from srr.trace.programs import CannotTrace, Wants
 from srr.trace.replayed import RecordedFeed, Sums, read_sums
@@ -112,7 +112,7 @@ class Recording:
         if self._next < len(self._index):
             head = self._index[self._next][0]
             due_ns = head.first_ns if head.first_ns > self._moment else head.last_ns
-        return min([due_ns, *map(chunks.when_of, self._pending[:1])])
+        return min([due_ns, *map(when_of, self._pending[:1])])
 
     def survey(self) -> list[Process]:
         if self._first is not None and self._moment < self._first.ended_ns:
@@ -241,7 +241,7 @@ class Recording:
         """Events up to that moment have happened now."""
         count = 0
         for event in self._pending:
-            if chunks.when_of(event) > moment_ns:
+            if when_of(event) > moment_ns:
                 break
             count += 1
             self._model.apply(event)

@@ -81,8 +81,6 @@ class Cost:
 _MADE = 3
 _COUNTS = ("transactions", "changes", "frames", "transactions", "changes", "frames", "totals", "unreadable", "imposed")
 
-_UNTOLD = (Kind.TRANSFER,)
-
 
 class Session:
     """A context manager. Attaching is done when it is entered; leaving it, or dying, takes everything out.
@@ -187,7 +185,7 @@ class Session:
         finally:
             if collecting:
                 gc.enable()
-        return taken[0] if len(taken) == 1 else sorted(itertools.chain(*taken), key=_when)
+        return taken[0] if len(taken) == 1 else sorted(itertools.chain(*taken), key=events.when_of)
 
     def transactions(self) -> Iterator[Transaction]:
         return (event for event in self.drain() if isinstance(event, Transaction))
@@ -258,7 +256,7 @@ class Session:
                 [
                     (name, int(kind))
                     for name, kind in events.CHANGE_PROBES.items()
-                    if kind not in _UNTOLD or self._transfers
+                    if self._transfers or kind is not Kind.TRANSFER
                 ],
             )
         elif self.wants.imposed:
@@ -357,7 +355,3 @@ _DECODERS: dict[str, tuple[Any, Any]] = {
 
 def _with_peek(nbytes: int) -> Struct:
     return Struct(f"{events.TRANSACTION.format}{nbytes}s") if nbytes else events.TRANSACTION
-
-
-def _when(event: Transaction | Change | Frames) -> int:
-    return event.ended_ns if isinstance(event, Transaction) else event.time_ns

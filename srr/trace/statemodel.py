@@ -87,10 +87,6 @@ class StateModel:
         self._touched: dict[int, int] = {}
         self._finished: dict[int, int] = {}
 
-    def knows(self, pid: int) -> bool:
-        """Has it been surveyed, or done anything?"""
-        return pid in self._members
-
     def unnamed(self, pid: int) -> Receivers:
         member = self._members.get(pid)
         return member.unnamed if member is not None else Receivers()

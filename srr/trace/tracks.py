@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from srr.state import Blocked, Lane
 from srr.trace.events import Change, Frames, Kind, Transaction, status_name
-from srr.trace.perfetto_file import Packets
+from srr.trace.perfetto_file import Notes, Packets
 from srr.trace.statemodel import Known, StateModel, Survey, Wait
 
 #: Nanoseconds after which what is not over is begun to be drawn.
@@ -39,7 +39,7 @@ class _Line:
         self.depth += 1
         self._packets.begin(self.uuid, self.cursor, name, flow, ends_flow)
 
-    def end(self, when: int, notes: dict[str, int | str] | None = None) -> None:
+    def end(self, when: int, notes: Notes | None = None) -> None:
         self.cursor = max(when, self.cursor)
         self.depth -= 1
         self._packets.end(self.uuid, self.cursor, notes)
@@ -78,7 +78,7 @@ class Tracks:
             elif event.kind is Kind.SYSCALL:
                 self._syscall(event)
             elif event.kind is Kind.TRIGGER:
-                notes: dict[str, int | str] = {"owner": event.peer, "proxy": event.peer_thread, "waiting": event.extra}
+                notes: Notes = {"owner": event.peer, "proxy": event.peer_thread, "waiting": event.extra}
                 thread = self._thread(event.pid, event.tid)
                 self._packets.instant(thread.uuid, event.time_ns, f"Trigger {self._label(event.peer)}", notes)
             elif event.kind is Kind.EXIT:
@@ -287,8 +287,8 @@ def _held(wait: Wait | None) -> Wait | None:
     return wait if wait is not None and wait.state in (Blocked.REPLY, Blocked.SIGNAL) else None
 
 
-def _notes(done: Transaction) -> dict[str, int | str]:
-    notes: dict[str, int | str] = {
+def _notes(done: Transaction) -> Notes:
+    notes: Notes = {
         "id": done.id,
         "server": done.server,
         "server_thread": done.server_thread,

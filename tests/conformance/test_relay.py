@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from drive import Blocked, Company, Partner, guarantee, srr, works
+from drive import Blocked, Company, Partner, Pending, guarantee, srr, works
 from wire import Pattern, shown
 
 ORDERS = str(Path(__file__).with_name("proxy_orders.py"))
@@ -25,6 +25,14 @@ def start(company: Company, count: int) -> list[Partner]:
 
 def relay(partner: Partner, target: int) -> None:
     partner.do("use", call="relay", target=target)
+
+
+def send_across(client: Partner, relayer: Partner, target: Partner) -> Pending:
+    """The client's Send, received by the relayer and handed over to the target."""
+    sending = client.order("send", to=relayer.pid, message=b"x")
+    relayer.do("take")
+    relay(relayer, target.pid)
+    return sending
 
 
 @guarantee("B")
@@ -49,9 +57,7 @@ def test_the_reply_comes_from_the_target(company: Company, nbytes: int) -> None:
 @guarantee("C")
 def test_the_relayer_is_done_with_it(company: Company) -> None:
     client, relayer, target = start(company, 3)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, target.pid)
+    sending = send_across(client, relayer, target)
     for call in ("reply", "read"):
         assert isinstance(relayer.fails("use", call=call), srr.SenderGone)
     assert isinstance(relayer.fails("use", call="relay", target=target.pid), srr.SenderGone)
@@ -77,9 +83,7 @@ def test_from_hand_to_hand(company: Company) -> None:
 def test_to_a_process_that_has_not_used_srr_yet(company: Company) -> None:
     client, relayer, target = company.start_many(3)
     relayer.do("load", path=ORDERS)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, target.pid)
+    sending = send_across(client, relayer, target)
     client.until_blocked(Blocked.SEND, on=target.pid)
     assert target.do("receive").data == b"x"
     target.do("reply", data=b"y")
@@ -134,9 +138,7 @@ def test_the_target_dies(company: Company, taken: bool) -> None:
     """The Send ends, and is in doubt: the relayer had received it."""
     client, relayer, target = start(company, 3)
     target.do("take", poll=True)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, target.pid)
+    sending = send_across(client, relayer, target)
     client.until_blocked(Blocked.SEND, on=target.pid)
     if taken:
         target.do("take")
@@ -150,9 +152,7 @@ def test_the_target_dies(company: Company, taken: bool) -> None:
 @guarantee("D")
 def test_the_relayer_dies_afterwards(company: Company) -> None:
     client, relayer, target = start(company, 3)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, target.pid)
+    sending = send_across(client, relayer, target)
     relayer.kill()
     assert target.do("take").pid == client.pid
     target.do("reply", data=b"y")
@@ -208,9 +208,7 @@ def test_a_signal_after_a_relay(company: Company, taken: bool) -> None:
     client, relayer, target = start(company, 3)
     target.do("take", poll=True)
     client.do("handle", number=signal.SIGUSR1, how="return")
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, target.pid)
+    sending = send_across(client, relayer, target)
     client.until_blocked(Blocked.SEND, on=target.pid)
     if taken:
         target.do("take")
@@ -225,9 +223,7 @@ def test_a_signal_after_a_relay(company: Company, taken: bool) -> None:
 def test_back_to_the_client(company: Company) -> None:
     """It would wait for itself: its Send fails."""
     client, relayer = start(company, 2)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, client.pid)
+    sending = send_across(client, relayer, client)
     assert isinstance(sending.failure(), srr.WouldDeadlock)
     assert works(relayer, client)
 
@@ -235,9 +231,7 @@ def test_back_to_the_client(company: Company) -> None:
 def test_to_oneself(company: Company) -> None:
     """It is received once more."""
     client, relayer = start(company, 2)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, relayer.pid)
+    sending = send_across(client, relayer, relayer)
     assert relayer.do("take").data == b"x"
     relayer.do("reply", data=b"y")
     assert sending.result() == b"y"
@@ -249,9 +243,7 @@ def test_to_another_users_process(company: Company) -> None:
     """The relayer may look at the target; whether client and target may meet is decided between these two."""
     client, relayer, target = start(company, 3)
     target.do("become", uid=65534)
-    sending = client.order("send", to=relayer.pid, message=b"x")
-    relayer.do("take")
-    relay(relayer, target.pid)
+    sending = send_across(client, relayer, target)
     failure = sending.failure()
     assert isinstance(failure, srr.Refused)
     assert failure.errno == errno.EACCES

@@ -82,7 +82,7 @@ static void interrupt(int signal) { (void)signal; }
 static void begin_worker(struct run *run, uint32_t worker)
 {
     char own[sizeof folder + 16];
-    struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART: waits end with EINTR, and look at the clock */
+    struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART: waits end with EINTR and look at the clock */
     struct itimerval often = {{0, 100000}, {0, 100000}};
     board = share(sizeof *board);
     sem_init(&board->ready, 1, 0);

@@ -20,10 +20,11 @@ enum {
 static pid_t spawn_stepped(const struct run *run, pid_t server)
 {
     bool leaves = run->mode->variant == LEAVES, late = run->mode->variant == TOO_LATE;
+    int64_t timeout_ns = leaves || late ? scaled(run, TIMEOUT_NS) : 0;
     uint32_t size = run->mode->size;
     struct errand errands[] = {
         {.number = 0, .to = server, .kind = leaves ? AWAY : size > 65536 ? RICH : PLAIN, .size = size},
-        {.number = 1, .to = server, .kind = LATE, .size = size, .timeout_ns = leaves || late ? scaled(run, TIMEOUT_NS) : 0},
+        {.number = 1, .to = server, .kind = LATE, .size = size, .timeout_ns = timeout_ns},
         {.number = 2, .to = run->server, .kind = PLAIN, .size = 200}, /* not stepped: does the client still work? */
     };
     board->away = leaves;

@@ -57,7 +57,8 @@ static const char *describe_players(void)
         int r = srr_look(player, &view, &thread, 1);
         n += (size_t)snprintf(text + n, sizeof text - n,
                               "    process %d, state %c: look %d, %u receivers, slot 0 in state %d, %u blocked on %d\n",
-                              player, state_of(player), r, view.receivers, slot_state_of(player), view.threads, thread.on);
+                              player, state_of(player), r, view.receivers, slot_state_of(player), view.threads,
+                              thread.on);
     }
     if (children)
         fclose(children);
@@ -205,8 +206,8 @@ void end_exchange(struct run *run, pid_t client, unsigned number, int64_t since)
         at_once(run, since, number);
     }
     finish(run, &client, 1);
-    EXPECT(run, board->ends[number].healed == 0, "a wake-up was lost: the client of Send %u has found its end by itself",
-           number);
+    EXPECT(run, board->ends[number].healed == 0,
+           "a wake-up was lost: the client of Send %u has found its end by itself", number);
 }
 
 /*

@@ -41,8 +41,9 @@ static bool begin(struct run *run, struct cast *cast)
         fail(run, true, "the server does not run");
         return false;
     }
+    int64_t timeout_ns = leaves && run->point ? TIMEOUT_NS : 0;
     struct errand a[] = {
-        {.number = A, .to = cast->server, .kind = RICH, .size = size, .timeout_ns = leaves && run->point ? TIMEOUT_NS : 0},
+        {.number = A, .to = cast->server, .kind = RICH, .size = size, .timeout_ns = timeout_ns},
         {.number = A_AGAIN, .to = cast->server, .kind = PLAIN, .size = size},
         {.number = A_AFTER, .to = run->server, .kind = PLAIN, .size = 200},
     };

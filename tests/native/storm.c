@@ -112,10 +112,11 @@ static void *send_all(void *which)
     uint32_t random = (uint32_t)(uintptr_t)out;
     for (unsigned i = 0; i < sends; i++) {
         uint32_t number = (uint32_t)(uintptr_t)which * sends + i;
-        size_t size = sizeof(struct request) +
-                      (next_random(&random) % 8 == 0 ? next_random(&random) % (LARGEST - 8) : next_random(&random) % 300);
+        uint32_t most = next_random(&random) % 8 == 0 ? LARGEST - 8 : 300;
+        size_t size = sizeof(struct request) + next_random(&random) % most;
         /* a third for ever, the rest with time-outs around the length of a round trip */
-        struct srr_wait wait = {.timeout_ns = next_random(&random) % 3 == 0 ? -1 : (int64_t)(next_random(&random) % 200000)};
+        bool for_ever = next_random(&random) % 3 == 0;
+        struct srr_wait wait = {.timeout_ns = for_ever ? -1 : (int64_t)(next_random(&random) % 200000)};
         fill(out, size, number);
         *(struct request *)(void *)out = (struct request){.number = number};
         struct iovec message = {out, size}, reply = {in, LARGEST};

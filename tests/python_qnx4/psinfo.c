@@ -13,7 +13,8 @@ int main(int argc, char **argv)
         if (qnx_psinfo(PROC_PID, atoi(argv[i]), &p, 0, 0) == -1)
             return 1;
         printf("pid=%d blocked_on=%d pid_group=%d flags=%d rgid=%d ruid=%d egid=%d euid=%d umask=%d signal_ignore=%u "
-               "signal_pending=%u signal_mask=%u state=%d priority=%d max_priority=%d sched_algorithm=%d sid=%d sid_nid=%d",
+               "signal_pending=%u signal_mask=%u state=%d priority=%d max_priority=%d sched_algorithm=%d "
+               "sid=%d sid_nid=%d",
                p.pid, p.blocked_on, p.pid_group, p.flags, p.rgid, p.ruid, p.egid, p.euid, p.umask,
                (unsigned)p.signal_ignore, (unsigned)p.signal_pending, (unsigned)p.signal_mask, p.state, p.priority,
                p.max_priority, p.sched_algorithm, p.sid, p.sid_nid);

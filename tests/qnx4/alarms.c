@@ -3,8 +3,8 @@
  *
  *     alarms receive|send|reply|meet ROUNDS SEED
  *
- * One alarm a round, by handlers with SA_RESTART, as signal() has them; another one some milliseconds later ends the call
- * should the first have come before the call was entered. Lost is an alarm
+ * One alarm a round, by handlers with SA_RESTART, as signal() has them; another one some milliseconds later ends the
+ * call should the first have come before the call was entered. Lost is an alarm
  *   - whose handler ran inside the call (the interrupted instruction tells), which slept on until the second one;
  *   - after which the call slept on for a while: SLEPT_MS.
  * Asleep is the time that passed, less that in which the process ran or the machine was busy with others.

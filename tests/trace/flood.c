@@ -1,6 +1,6 @@
 /*
- * flood.c - fires the probe `done` as fast as it can: flood PROCESSES EVENTS, so many in each. A transaction's id counts up.
- * Waits for the end of its standard input first. Prints how many it fired, and in how many nanoseconds.
+ * flood.c - fires the probe `done` as fast as it can: flood PROCESSES EVENTS, so many in each. A transaction's id
+ * counts up. Waits for the end of its standard input first. Prints how many it fired, and in how many nanoseconds.
  *
  * Linked statically, where the core's probes, hidden in its libraries, can be called.
  */
@@ -33,7 +33,8 @@ static void fire(unsigned count)
     struct stat space;
     if (stat("/proc/self/ns/pid", &space) != 0)
         exit(4);
-    struct srr_done done = {.pid_namespace = space.st_ino, .client = getpid(), .client_thread = getpid(), .server = 1, .legs = 1};
+    struct srr_done done = {
+        .pid_namespace = space.st_ino, .client = getpid(), .client_thread = getpid(), .server = 1, .legs = 1};
     for (unsigned i = 1; i <= count; i++) {
         done.id = i;
         done.began_ns = done.published_ns = 1000 + i;

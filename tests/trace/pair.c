@@ -2,8 +2,8 @@
  * pair.c - a server and its client, with functions whose names a test looks for.
  *
  *   pair serve               replies with 3 bytes until it is killed
- *   pair ask PID COUNT       so many Sends of 5 bytes, "he" and three zeros; then tells how many and how many bytes came back, and
- *                            waits to be killed. Begins when its standard input ends
+ *   pair ask PID COUNT       so many Sends of 5 bytes, "he" and three zeros; then tells how many and how many bytes
+ *                            came back, and waits to be killed. Begins when its standard input ends
  */
 #include <srr.h>
 #include <stdio.h>

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,25 @@ def test_what_the_kernel_adds_up_is_the_sum_of_the_events() -> None:
             assert (histogram.counts, histogram.sum_ns) == (expected.counts, expected.sum_ns)
     used = Counter(bucket for one in totals for bucket, count in enumerate(one.steps["queue"].counts) if count)
     assert len(used) == BUCKETS
+
+
+def test_what_a_filter_leaves_out_is_not_counted() -> None:
+    """Two sessions listen to the same: what one leaves out is no event there, and makes no gap."""
+    flood = Flood(2, 2_000)
+    least_ns = 1 << 20
+    every = Wants(transactions=True, chosen=True)
+    with session.Session(every) as all_, session.Session(replace(every, min_latency_ns=least_ns)) as slow:
+        for listening in (all_, slow):
+            listening.choose({1})
+        flood.begin()
+        flood.end()
+        told = [[event for event in each.finish() if isinstance(event, Transaction)] for each in (all_, slow)]
+        assert [each.made()["transactions"] for each in (all_, slow)] == [len(events) for events in told]
+        assert all_.losses().total == slow.losses().total == 0
+    expected = {(event.client, event.id) for event in told[0] if event.total_ns >= least_ns}
+    assert {(event.client, event.id) for event in told[1]} == expected
+    assert 1_000 < len(expected) == len(told[1]) < flood.made - 1_000
+    assert gaps(told[1]) == 0
 
 
 @pytest.fixture

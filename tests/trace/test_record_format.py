@@ -17,7 +17,7 @@ from srr.processes import Process, Thread
 from srr.state import Blocked, Flag, Lane
 from srr.trace import chunks
 from srr.trace.chunks import Kinds
-from srr.trace.events import SCHEMA, Change, Clock, Frames, Kind, Transaction
+from srr.trace.events import SCHEMA, Change, Clock, Frames, Kind, Transaction, when_of
 from srr.trace.perfetto_file import Packets
 from srr.trace.programs import CannotTrace, Wants
 from srr.trace.recorder import CannotRecord, Writer
@@ -47,7 +47,7 @@ events = st.lists(transactions | changes | frames, max_size=20)
 def test_events_are_read_back_as_they_were(told: list[Any]) -> None:
     kinds = (Transaction, Change, Frames)
     by_kind = [event for kind in kinds for event in told if isinstance(event, kind)]
-    as_a_session_sorts = sorted(by_kind, key=chunks.when_of)
+    as_a_session_sorts = sorted(by_kind, key=when_of)
     back = chunks.unpack_events(zlib.compress(chunks.pack_events(told)))
     assert back == as_a_session_sorts
     assert [type(event) for event in back] == [type(event) for event in as_a_session_sorts]
@@ -68,7 +68,7 @@ def written(path: Path, told: list[Any], *, finish: bool = True, surveys: tuple[
     for at in range(0, len(told), 50):
         writer.events(told[at : at + 50])
     if finish:
-        writer.finish(chunks.when_of(told[-1]) if told else 1, NO_SUMS, "test")
+        writer.finish(when_of(told[-1]) if told else 1, NO_SUMS, "test")
     writer.close()
     return path
 
@@ -93,7 +93,7 @@ def a_world(seed: int, steps: int = 600) -> World:
 
 def test_a_file_gives_back_every_event_once_in_its_order(tmp_path: Path) -> None:
     world = a_world(1)
-    told = sorted(world.events, key=chunks.when_of)
+    told = sorted(world.events, key=when_of)
     assert len(told) > 300
     assert replayed(written(tmp_path / "t", told)) == told
 
@@ -262,7 +262,7 @@ def opened(path: Path) -> str | None:
 
 
 def test_every_way_to_cut_a_file_is_replayed_or_refused(tmp_path: Path) -> None:
-    told = sorted(a_world(5, 120).events, key=chunks.when_of)
+    told = sorted(a_world(5, 120).events, key=when_of)
     whole = written(tmp_path / "t", told).read_bytes()
     cut = tmp_path / "cut"
     chance, lengths = random.Random(5), set[int]()
@@ -321,7 +321,7 @@ def _some_bytes() -> bytes:
 
     surveyed = Survey(50, 60, (a_process(100, receivers=1), a_process(1000)))
     with tempfile.TemporaryDirectory() as folder:
-        told = sorted(a_world(6, 60).events, key=chunks.when_of)
+        told = sorted(a_world(6, 60).events, key=when_of)
         return written(Path(folder) / "t", told, surveys=(surveyed,)).read_bytes()
 
 
@@ -397,7 +397,7 @@ def test_the_file_is_its_owners_alone_and_never_somebody_elses_link(tmp_path: Pa
 def test_a_full_disk_leaves_a_whole_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    told = sorted(a_world(7, 100).events, key=chunks.when_of)
+    told = sorted(a_world(7, 100).events, key=when_of)
     writer = Writer(str(tmp_path / "t"), about())
     writer.events(told[:30])
     write = os.write
@@ -424,7 +424,7 @@ def test_a_full_disk_leaves_a_whole_trace(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_feed_wants_what_it_wants(tmp_path: Path) -> None:
     world = a_world(8)
-    told = sorted(world.events, key=chunks.when_of)
+    told = sorted(world.events, key=when_of)
     path = written(tmp_path / "t", told)
     done = [event for event in told if isinstance(event, Transaction)]
     with Recording(str(path)) as recording:
@@ -461,7 +461,7 @@ def check_wants(recording: Recording, told: list[Any], done: list[Transaction]) 
 
 def test_totals_are_those_of_the_transactions(tmp_path: Path) -> None:
     world = a_world(9)
-    path = written(tmp_path / "t", sorted(world.events, key=chunks.when_of))
+    path = written(tmp_path / "t", sorted(world.events, key=when_of))
     done = [event for event in world.events if isinstance(event, Transaction)]
     with Recording(str(path)) as recording, recording.feed(Wants(totals=True)) as feed:
         while recording.pace(1.0):

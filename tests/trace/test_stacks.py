@@ -16,6 +16,8 @@ from srr.state import Lane
 from srr.trace import folded
 from srr.trace.events import Change, Frames, Kind, Transaction
 from srr.trace.folded import Folder
+from srr.trace.programs import Wants
+from srr.trace.session import Session
 
 ORDERS = Path(__file__).with_name("chain_orders.py")
 SYMBOLS = {1: "inner [libsrr.so.0]", 2: "srr_send [libsrr.so.0]", 3: "ask [prog]", 4: "main [prog]", 5: "srr_reply"}
@@ -261,6 +263,16 @@ def test_programs_in_c(trace: Trace) -> None:
     mine, its = split(stack)
     assert mine[0] == f"pair-{client.pid}" and mine[-3:] == ["main", "ask", "srr_send"]
     assert its[0] == f"pair-{server}" and its[-4:] == ["main", "serve", "answer", "srr_reply"]
+
+
+@pytest.mark.usefixtures("needs_bpf")
+def test_where_those_who_are_not_chosen_called_from_is_not_counted() -> None:
+    with pair_in_c(211) as (_server, client), Session(Wants(frames=True, chosen=True)) as listening:
+        listening.choose({client.pid})
+        ask_all(client)
+        told = [event for event in listening.finish() if isinstance(event, Frames)]
+        assert (listening.made()["frames"], listening.losses().total) == (211, 0)
+    assert [(event.pid, event.is_server) for event in told] == [(client.pid, False)] * 211
 
 
 @pytest.mark.usefixtures("needs_bpf")

@@ -1,13 +1,14 @@
 /*
  * worker.c - a server and a client for test_exact.py, which say what they did. worker_python.py is the same in Python.
  *
- *   worker serve         serves until it is killed. Prints for each message: client pid, bytes sent, lane, what became of it
- *                        ("reply" and how many bytes, "error" and the number, "hold", "die", "relay" and to whom)
- *   worker send PLAN     does a Send for each line of the file: server, operation, bytes, bytes of the reply or its error or the
- *                        next server, room, time-out in ms (-1: none). Prints for each: server, bytes sent, bytes
- *                        replied, lane, status, 1 if it was received. Begins when its standard input ends.
+ *   worker serve         serves until it is killed. Prints for each message: client pid, bytes sent, lane, what became
+ *                        of it ("reply" and how many bytes, "error" and the number, "hold", "die", "relay" and to whom)
+ *   worker send PLAN     does a Send for each line of the file: server, operation, bytes, bytes of the reply or its
+ *                        error or the next server, room, time-out in ms (-1: none). Prints for each: server, bytes
+ *                        sent, bytes replied, lane, status, 1 if it was received. Begins when its standard input ends.
  *
- * A message begins with the operation, 4 bytes, and its number, 4 bytes; a shorter one is replied to with three times as many.
+ * A message begins with the operation, 4 bytes, and its number, 4 bytes; a shorter one is replied to with three times
+ * as many.
  */
 #include <srr.h>
 #include <stdio.h>

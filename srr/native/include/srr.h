@@ -97,7 +97,7 @@ int srr_send(pid_t to, const struct iovec *message, int message_parts, const str
 enum srr_kind {
     SRR_KIND_MESSAGE = 0,  /* a message: its sender awaits the reply */
     SRR_KIND_PROXY = 1,    /* a proxy was triggered: `tid` is the proxy's id; there is nobody to reply to */
-    SRR_KIND_NOTICE = 2,   /* a system message about process `tid` (srr_notify, SRR_FLAG_SIGCATCH); no reply of its own */
+    SRR_KIND_NOTICE = 2,   /* a system message about process `tid` (srr_notify, SRR_FLAG_SIGCATCH); without a reply */
 };
 
 /* A message that was received and, if it is of SRR_KIND_MESSAGE, awaits its reply. */
@@ -114,7 +114,7 @@ struct srr_message {
     gid_t gid;             /* its group, likewise */
 };
 
-/* In place of an id: the message of that sender (srr_message.tid) which awaits our reply, the latest if it has several. */
+/* In place of an id: the message of that sender (srr_message.tid) that awaits our reply, the latest of several. */
 #define SRR_SENDER(sender) (UINT64_C(1) << 63 | (uint32_t)(sender))
 
 /*
@@ -172,9 +172,11 @@ int srr_relay(uint64_t id, pid_t target);
  *
  * srr_proxy_attach: owner 0 or a pid of this user's, which must have rows already. priority 1 to 29, or -1: the
  * caller's. Returns the id.
- *   -EINVAL  nbytes > SRR_PROXY_MAX, or the priority      -EAGAIN  no thread, or 256 proxies are attached to the owner or by the caller,
- *                                                                  or the owner has not used the library yet
- *   -ESRCH   no such owner                                -EACCES  it is another user's
+ *   -EINVAL  nbytes > SRR_PROXY_MAX, or the priority
+ *   -EAGAIN  no thread, or 256 proxies are attached to the owner or by the caller, or the owner has not used the
+ *            library yet
+ *   -ESRCH   no such owner
+ *   -EACCES  it is another user's
  * srr_proxy_detach: -ESRCH no such proxy, -EPERM it is neither attached to nor by the caller.
  * srr_trigger: the owner's pid, or -ESRCH: no such proxy (any more). -EACCES it is another user's.
  * srr_proxy_look: what is known of one. Failures as srr_trigger().
@@ -198,12 +200,14 @@ int srr_proxy_list(pid_t owner, int (*each)(void *arg, const struct srr_proxy_vi
 int srr_notify(pid_t from, const void *data, uint32_t nbytes);
 
 /*
- * This process's flags: new = (old & ~mask) | (bits & mask). QNX4: qnx_pflags; its _PPF_ values. Those that the core heeds:
+ * This process's flags: new = (old & ~mask) | (bits & mask). QNX4: qnx_pflags; its _PPF_ values. The core heeds:
  *   PRIORITY_REC    messages are received by the priority that their senders have when they are seen, then by arrival
- *   PRIORITY_FLOAT  the same, and the receiving thread takes the priority of the sender it has just received from, and a more
- *                   urgent one's that is SEND-blocked on it; only where it may return to a higher one (RLIMIT_NICE, CAP_SYS_NICE)
- *   SIGCATCH        a wrapped signal (srr_signals_wrapped) does not end the Send of a client that is REPLY-blocked on us: it stays
- *                   pending, the client is SIGNAL-blocked, and we receive a notice: uint16 0, 1; int32 signal bits (1 << (signo - 1))
+ *   PRIORITY_FLOAT  the same, and the receiving thread takes the priority of the sender it has just received from, and
+ *                   a more urgent one's that is SEND-blocked on it; only where it may return to a higher one
+ *                   (RLIMIT_NICE, CAP_SYS_NICE)
+ *   SIGCATCH        a wrapped signal (srr_signals_wrapped) does not end the Send of a client that is REPLY-blocked on
+ *                   us: it stays pending, the client is SIGNAL-blocked, and we receive a notice: uint16 0, 1; int32
+ *                   signal bits (1 << (signo - 1))
  */
 #define SRR_FLAG_PRIORITY_REC 0x10u
 #define SRR_FLAG_PRIORITY_FLOAT 0x20u
@@ -211,9 +215,9 @@ int srr_notify(pid_t from, const void *data, uint32_t nbytes);
 int srr_flags(uint32_t bits, uint32_t mask, uint32_t *ret_old, uint32_t *ret_new);
 
 /*
- * Priorities as QNX4 counts them, 1 (lowest) to 29: 1 to 19 are nice values 9 to -9 (a lower nice is 19, a higher 1), 20 to 29 are
- * SCHED_RR at 1 to 10. tid 0: the calling thread. srr_set_priority returns the one before. -ESRCH, -EINVAL, -EPERM (the kernel
- * does not let us: RLIMIT_NICE, CAP_SYS_NICE). QNX4: getprio, setprio.
+ * Priorities as QNX4 counts them, 1 (lowest) to 29: 1 to 19 are nice values 9 to -9 (a lower nice is 19, a higher 1),
+ * 20 to 29 are SCHED_RR at 1 to 10. tid 0: the calling thread. srr_set_priority returns the one before. -ESRCH,
+ * -EINVAL, -EPERM (the kernel does not let us: RLIMIT_NICE, CAP_SYS_NICE). QNX4: getprio, setprio.
  */
 int srr_priority(pid_t tid);
 int srr_set_priority(pid_t tid, int priority);
@@ -222,14 +226,15 @@ int srr_set_priority(pid_t tid, int priority);
  * Signals, for a library that wraps the program's signal handlers (libsrr-qnx4 does). Without it a handler that
  * runs after a verb was entered but before it sleeps may leave it blocked until the next one.
  *
- * srr_signals_wrapped: from now on every handler of this process calls srr_signal_arrived() first. `faults`: those for SIGSEGV
- * and SIGBUS call srr_fault_arrived() first, and bad addresses give -EFAULT in the inline lane, too. `catcher` is called when a
- * Send of this process meets a receiver with SRR_FLAG_SIGCATCH: time to wrap signals without a handler as well.
+ * srr_signals_wrapped: from now on every handler of this process calls srr_signal_arrived() first. `faults`: those for
+ * SIGSEGV and SIGBUS call srr_fault_arrived() first, and bad addresses give -EFAULT in the inline lane, too. `catcher`
+ * is called when a Send of this process meets a receiver with SRR_FLAG_SIGCATCH: time to wrap signals without a handler
+ * as well.
  *
- * srr_signal_arrived: 0: go on and run the handler; a verb that this thread is blocked in has been ended with -EINTR, so the
- * handler may as well not return. 1: return at once; the signal is pending again, and will arrive when the verb lets it.
- * `info` and `context` are the wrapper's own arguments. Async-signal-safe, as is srr_fault_arrived(), which does not return if the
- * fault was the library's own copying.
+ * srr_signal_arrived: 0: go on and run the handler; a verb that this thread is blocked in has been ended with -EINTR,
+ * so the handler may as well not return. 1: return at once; the signal is pending again, and will arrive when the verb
+ * lets it. `info` and `context` are the wrapper's own arguments. Async-signal-safe, as is srr_fault_arrived(), which
+ * does not return if the fault was the library's own copying.
  */
 void srr_signals_wrapped(int faults, void (*catcher)(void));
 int srr_signal_arrived(int signo, const void *info, void *context);
@@ -335,7 +340,10 @@ struct srr_process_view {
 int srr_look(pid_t pid, struct srr_process_view *ret_process, struct srr_thread_view *ret_threads,
              uint32_t max_threads);
 
-/* Messages that await that process's reply: whose, and which of its threads received it. Their number, at most `max`; fails as srr_look(). */
+/*
+ * Messages that await that process's reply: whose, and which of its threads received it. Their number, at most `max`;
+ * fails as srr_look().
+ */
 struct srr_taken_view {
     pid_t from;            /* the sending thread */
     pid_t by;
@@ -343,21 +351,21 @@ struct srr_taken_view {
 int srr_look_taken(pid_t pid, struct srr_taken_view *ret_taken, uint32_t max);
 
 /*
- * The beginning of the message that a thread of that process is SEND- or REPLY-blocked with, into `buffer`. Bytes stored, or the
- * failures of srr_look(); -ESRCH also if that thread is not blocked, or not any more; -EPERM, -EFAULT: its memory can not
- * be read (a message over 64 KiB stays there).
+ * The beginning of the message that a thread of that process is SEND- or REPLY-blocked with, into `buffer`. Bytes
+ * stored, or the failures of srr_look(); -ESRCH also if that thread is not blocked, or not any more; -EPERM, -EFAULT:
+ * its memory can not be read (a message over 64 KiB stays there).
  */
 int64_t srr_peek(pid_t pid, pid_t tid, void *buffer, uint32_t size);
 
 /*
- * Where calls come from, for interpreters: what the debugger of their language would show. While a tracer listens to the probe
- * `frames`, srr_frames_wanted() is 1; the calling thread then sets a text before a verb, "function (file:line);" outermost first, and
- * NULL after it. The text is the caller's, and read during the verb only.
+ * Where calls come from, for interpreters: what the debugger of their language would show. While a tracer listens to
+ * the probe `frames`, srr_frames_wanted() is 1; the calling thread then sets a text before a verb, "function
+ * (file:line);" outermost first, and NULL after it. The text is the caller's, and read during the verb only.
  */
 int srr_frames_wanted(void);
 void srr_frames(const char *text);
 
-/* Nanoseconds that so many hits of the probe `idle` take: what listening costs here, for a tracer that has attached to it. */
+/* Nanoseconds that so many hits of the probe `idle` take: what listening costs here, for a tracer attached to it. */
 int64_t srr_probe_cost(uint32_t hits);
 
 /*

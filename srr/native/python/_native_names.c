@@ -188,7 +188,8 @@ PyObject *native_look(PyObject *module, PyObject *args)
     for (uint32_t i = 0; threads && i < process.threads; i++) {
         PyObject *one = Py_BuildValue("{sisisIsLsKsKsK}", "tid", (int)thread[i].tid, "on", (int)thread[i].on, "blocked",
                                       thread[i].blocked, "since_ns", (long long)thread[i].since_ns, "sent",
-                                      (unsigned long long)thread[i].sent, "id", (unsigned long long)thread[i].id, "nbytes", (unsigned long long)thread[i].nbytes);
+                                      (unsigned long long)thread[i].sent, "id", (unsigned long long)thread[i].id,
+                                      "nbytes", (unsigned long long)thread[i].nbytes);
         if (!one || PyList_Append(threads, one) < 0) {
             Py_DECREF(threads);
             threads = NULL;

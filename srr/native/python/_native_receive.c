@@ -36,7 +36,8 @@ static int receive(int sender, PyObject *timeout, const struct iovec *part, int 
 #define EAGER 4096 /* a message up to this is copied once more, instead of being asked for twice */
 
 /* The bytes of a message whose beginning is in `start`; NULL with -EAGAIN: its sender has left. */
-static PyObject *whole_message(const struct srr_message *message, const char *start, Py_ssize_t limit, int64_t *ret_error)
+static PyObject *whole_message(const struct srr_message *message, const char *start, Py_ssize_t limit,
+                               int64_t *ret_error)
 {
     uint64_t wanted = message->nbytes < (uint64_t)limit ? message->nbytes : (uint64_t)limit;
     *ret_error = 0;
@@ -169,7 +170,8 @@ PyObject *native_read(PyObject *module, PyObject *args)
     Py_END_ALLOW_THREADS
     if (r == n)
         return bytes;
-    PyObject *shorter = r < 0 ? fail("read", r, 0, 0) : PyBytes_FromStringAndSize(PyBytes_AsString(bytes), (Py_ssize_t)r);
+    PyObject *shorter =
+        r < 0 ? fail("read", r, 0, 0) : PyBytes_FromStringAndSize(PyBytes_AsString(bytes), (Py_ssize_t)r);
     Py_DECREF(bytes);
     return shorter;
 }

@@ -1,6 +1,7 @@
 /*
- * close.c - a program that closes all descriptors, as every daemon does at its start, must not close those of its rows, which it
- * has from the start and knows nothing of: nobody would find it any more, and what it opens next would get their numbers.
+ * close.c - a program that closes all descriptors, as every daemon does at its start, must not close those of its rows,
+ * which it has from the start and knows nothing of: nobody would find it any more, and what it opens next would get
+ * their numbers.
  *
  * The functions by which descriptors are closed in bulk are defined here under libc's own names. For those that are
  * ours they answer what they would if these were not open. A program that means a number which it got from the

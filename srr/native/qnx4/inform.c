@@ -1,14 +1,15 @@
 /*
  * inform.c - see inform.h.
  *
- * On QNX4 the process manager sent the message, and the process waited for the reply before it was gone. Linux tells only
- * the privileged (CAP_NET_ADMIN, not in a container) of every process's end, through the netlink connector. Without it
- * a thread of our own holds a pidfd of each process of this user's, which becomes readable at its death, and looks through
- * /proc for new ones: at the start, after each fork() of ours, when we have received from one that it doesn't know, and
- * SCAN_MS apart. A process that is neither our child nor our client and lives shorter than that may go unnoticed.
+ * On QNX4 the process manager sent the message, and the process waited for the reply before it was gone. Linux tells
+ * only the privileged (CAP_NET_ADMIN, not in a container) of every process's end, through the netlink connector.
+ * Without it a thread of our own holds a pidfd of each process of this user's, which becomes readable at its death, and
+ * looks through /proc for new ones: at the start, after each fork() of ours, when we have received from one that it
+ * doesn't know, and SCAN_MS apart. A process that is neither our child nor our client and lives shorter than that may
+ * go unnoticed.
  *
- * The thread has a table of descriptors of its own: the pidfds are not the program's to see, to fork or to run out of, and
- * they are closed when the thread ends.
+ * The thread has a table of descriptors of its own: the pidfds are not the program's to see, to fork or to run out of,
+ * and they are closed when the thread ends.
  */
 #define _GNU_SOURCE
 #include "inform.h"
@@ -96,7 +97,8 @@ static bool is_ours(pid_t pid)
     if (pid == getpid() || stat(path, &st) != 0 || st.st_uid != geteuid())
         return false;
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    return readlink(path, text, sizeof text) >= 0 || errno != ENOENT || waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG | WNOWAIT) == 0;
+    return readlink(path, text, sizeof text) >= 0 || errno != ENOENT ||
+           waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 /* The descriptor is epoll's now. */
@@ -220,7 +222,8 @@ static bool read_event(int news, struct proc_event *ret_event)
         return false;
     memset(ret_event, 0, sizeof *ret_event);
     size_t length = (size_t)n - NLMSG_HDRLEN - sizeof(struct cn_msg);
-    memcpy(ret_event, text + NLMSG_HDRLEN + sizeof(struct cn_msg), length < sizeof *ret_event ? length : sizeof *ret_event);
+    memcpy(ret_event, text + NLMSG_HDRLEN + sizeof(struct cn_msg),
+           length < sizeof *ret_event ? length : sizeof *ret_event);
     return true;
 }
 
@@ -259,7 +262,7 @@ static void hear(int news)
         return;
     int status = (int)event.event_data.exit.exit_code;
     pid_t pid = event.event_data.exit.process_tgid;
-    /* Its first thread has left; nearly always that was all. If others go on, their end is awaited; they tell no status. */
+    /* Its first thread has left; mostly that was all. If others go on, their end is awaited; it tells no status. */
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     if (end.fd >= 0 && poll(&end, 1, LAST_THREAD_MS) == 0 && wait_for_end(pid, end.fd))
         return;
@@ -281,7 +284,8 @@ static int add(int fd, uint64_t what)
 static int begin(void)
 {
     unsigned bell = (unsigned)watch.bell;
-    if (unshare(CLONE_FILES) != 0 || (bell > 0 && syscall(SYS_close_range, 0, bell - 1, 0) != 0) || syscall(SYS_close_range, bell + 1, ~0u, 0) != 0)
+    if (unshare(CLONE_FILES) != 0 || (bell > 0 && syscall(SYS_close_range, 0, bell - 1, 0) != 0) ||
+        syscall(SYS_close_range, bell + 1, ~0u, 0) != 0)
         return -errno;
     watch.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (watch.epoll < 0 || add(watch.bell, BELL) != 0)

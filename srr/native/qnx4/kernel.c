@@ -12,7 +12,10 @@
 _Static_assert(sizeof(struct _mxfer_entry) == sizeof(struct iovec), "a part");
 _Static_assert(offsetof(struct _mxfer_entry, iov_len) == offsetof(struct iovec, iov_len), "a part's length");
 
-static const struct iovec *parts_of(const struct _mxfer_entry *table) { return (const struct iovec *)(const void *)table; }
+static const struct iovec *parts_of(const struct _mxfer_entry *table)
+{
+    return (const struct iovec *)(const void *)table;
+}
 
 /* Counts come unsigned, and may be any. */
 static int count_of(unsigned parts) { return parts <= SRR_PARTS_MAX ? (int)parts : -1; }

@@ -1,8 +1,8 @@
 /*
- * rows.c - a program that was linked with this library has its rows of the waiting table from the start, and so have its
- * forked children before fork() has returned in their parent, so that nobody can know their pid earlier. Messages to a
- * process without rows wait at their senders, and come in any order when it makes them: by its own first call, too late for
- * whoever had sent before.
+ * rows.c - a program that was linked with this library has its rows of the waiting table from the start, and so have
+ * its forked children before fork() has returned in their parent, so that nobody can know their pid earlier. Messages
+ * to a process without rows wait at their senders, and come in any order when it makes them: by its own first call, too
+ * late for whoever had sent before.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,10 +1,10 @@
 /*
- * signals.c - every handler of the program is called by wrapper(), which asks libsrr first: see srr_signals_wrapped() in
- * srr.h for why, and srr/native/core/signals.c for how that makes EINTR exact.
+ * signals.c - every handler of the program is called by wrapper(), which asks libsrr first: see srr_signals_wrapped()
+ * in srr.h for why, and srr/native/core/signals.c for how that makes EINTR exact.
  *
  * The functions by which a program installs handlers are defined here under libc's own names, so that they are
- * found before libc's wherever the call was compiled. The kernel knows wrapper() for each signal with a handler; what the
- * program asked for is kept here, done by the wrapper where the kernel can't do it, and told to whoever asks.
+ * found before libc's wherever the call was compiled. The kernel knows wrapper() for each signal with a handler; what
+ * the program asked for is kept here, done by the wrapper where the kernel can't do it, and told to whoever asks.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,7 +35,7 @@ static struct wish {
     _Atomic bool wrapped; /* the kernel calls wrapper() */
 } wishes[_NSIG];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held with all signals blocked */
-static pid_t whose; /* process that the wishes are of: a child of vfork() shares the memory, but not the kernel's table */
+static pid_t whose; /* process that the wishes are of: a child of vfork() shares the memory, not the kernel's table */
 
 static bool is_handler(const struct sigaction *action)
 {
@@ -204,8 +204,8 @@ PUBLIC int siginterrupt(int signo, int interrupts)
 }
 
 /*
- * A receiver with _PPF_SIGCATCH is told also of the signals that would end us, which must not, therefore. From the first
- * time that we wait for such a receiver they have a wrapper without a handler: it asks libsrr, and does what the
+ * A receiver with _PPF_SIGCATCH is told also of the signals that would end us, which must not, therefore. From the
+ * first time that we wait for such a receiver they have a wrapper without a handler: it asks libsrr, and does what the
  * kernel would have done.
  */
 static void wrap_default_actions(void)
@@ -222,7 +222,8 @@ static void wrap_default_actions(void)
     for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++) {
         struct sigaction now;
         struct wish *wish = &wishes[fatal[i]];
-        if (!wish->wrapped && __sigaction(fatal[i], NULL, &now) == 0 && !is_handler(&now) && now.sa_handler == SIG_DFL) {
+        if (!wish->wrapped && __sigaction(fatal[i], NULL, &now) == 0 && !is_handler(&now) &&
+            now.sa_handler == SIG_DFL) {
             wish->action[wish->now % 2] = now;
             wish->wrapped = wrap(fatal[i], &now) == 0;
         }

@@ -20,8 +20,9 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 /*
- * Sent to our own thread only, which waits for it. Not one that the program can name: whoever waits for a signal also takes what is
- * pending for the whole process. This is the C library's for the same purpose (SIGEV_THREAD), to a thread of its own.
+ * Sent to our own thread only, which waits for it. Not one that the program can name: whoever waits for a signal also
+ * takes what is pending for the whole process. This is the C library's for the same purpose (SIGEV_THREAD), to a thread
+ * of its own.
  */
 #define SIGNAL_OF_TIMERS 32
 #define KERNEL_SIGSET_SIZE 8

@@ -165,12 +165,8 @@ def feed(
             if chosen is not None:
                 opened.choose(chosen)
             ready()
-            try:
+            with ended_by_the_reader():
                 yield opened
-            except KeyboardInterrupt:
-                pass
-            except BrokenPipeError:
-                sys.stderr.close()  # `| head` has seen enough; Python would complain about stdout at exit
             losses = opened.losses()
     except CannotTrace as error:
         raise click.ClickException(str(error)) from error
@@ -198,13 +194,19 @@ def looking() -> Iterator[Source]:
     """The current source, for views that read the waiting table only. Ctrl-C ends the view in good order."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may be in letters that a Latin-1 terminal has not
-    with ending_in_good_order(source()):
-        try:
-            yield source()
-        except KeyboardInterrupt:
-            pass
-        except BrokenPipeError:
-            sys.stderr.close()  # as above
+    with ending_in_good_order(source()), ended_by_the_reader():
+        yield source()
+
+
+@contextmanager
+def ended_by_the_reader() -> Iterator[None]:
+    """Ctrl-C, and `| head` that has seen enough, end a view; neither is an error."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would complain about stdout at exit
 
 
 @contextmanager

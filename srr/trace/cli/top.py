@@ -173,12 +173,8 @@ def _plain(
 def _in_good_order(sampler: Sampler) -> Iterator[None]:
     """Ctrl-C, or a reader who has seen enough, ends it as its count does."""
     try:
-        with common.ending_in_good_order(common.source()):
+        with common.ending_in_good_order(common.source()), common.ended_by_the_reader():
             yield
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would complain about stdout at exit
     finally:
         sampler.close()
 

@@ -1,6 +1,6 @@
 /*
- * daemon.c - what daemons and shells do around fork(): all descriptors closed before serving; children started again by a
- * SIGCHLD handler; vfork() with signals put back to their defaults before exec.
+ * daemon.c - what daemons and shells do around fork(): all descriptors closed before serving; children started again by
+ * a SIGCHLD handler; vfork() with signals put back to their defaults before exec.
  */
 #include <fcntl.h>
 #include <sys/name.h>

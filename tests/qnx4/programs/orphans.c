@@ -1,6 +1,6 @@
 /*
- * orphans.c - proxies that were attached to processes which then died: each can be detached, and a server that does not bother
- * does not run out of them.
+ * orphans.c - proxies that were attached to processes which then died: each can be detached, and a server that does not
+ * bother does not run out of them.
  */
 #include <sys/proxy.h>
 #include "../old.h"

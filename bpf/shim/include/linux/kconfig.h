@@ -1,6 +1,6 @@
 /*
- * All that BCC and our programs want of the kernel's headers, so that none need be installed: BCC forces this file into each
- * compilation. Names and values are the kernel's ABI; see README.md.
+ * All that BCC and our programs want of the kernel's headers, so that none need be installed: BCC forces this file into
+ * each compilation. Names and values are the kernel's ABI; see README.md.
  */
 #ifndef SRR_SHIM_KCONFIG_H
 #define SRR_SHIM_KCONFIG_H
