@@ -247,6 +247,7 @@ struct queued *gates_first(struct receiver *r, pid_t from)
 
 void bells_read_all(struct receiver *r, struct bells *ret_bells)
 {
+    ret_bells->made = atomic_load(&r->gates_made); /* before the gates */
     uint32_t top = atomic_load(&r->gates_top), n = 2;
     struct bell_list *all = ret_bells->all ? ret_bells->all : malloc(sizeof *all);
     ret_bells->all = all;
