@@ -110,8 +110,9 @@ struct guest {
 struct bells {
     uint32_t own;        /* our own port's */
     uint32_t made;       /* gates_made at that time */
-    uint32_t count;      /* of all words; 0: there is no other */
-    struct bell_list *all; /* NULL: there has been no other. Not on the stack of those who have none */
+    uint32_t news;       /* the helper's */
+    uint32_t count;      /* of all words; 0: there is no other; 2: own and news */
+    struct bell_list *all; /* NULL: there has been no gate. Not on the stack of those who have none */
 };
 struct bell_list {
     struct sleep_word words[WORDS_MAX]; /* our own port's, the news, the gates' */
