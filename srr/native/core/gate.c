@@ -254,14 +254,19 @@ struct queued *gates_first(struct receiver *r, pid_t from)
 
 void bells_read_all(struct receiver *r, struct bells *ret_bells)
 {
+    ret_bells->made = atomic_load(&r->gates_made); /* before the gates */
     uint32_t top = atomic_load(&r->gates_top), n = 2;
+    const a32 *news = atomic_load(&r->self->news);
+    ret_bells->news = atomic_load(news);
+    ret_bells->count = n;
+    if (top == 0)
+        return;
     struct bell_list *all = ret_bells->all ? ret_bells->all : malloc(sizeof *all);
     ret_bells->all = all;
     if (!all)
         return; /* then it looks at the gates at each slice's end */
-    const a32 *news = atomic_load(&r->self->news);
     all->words[0] = sleep_word(&r->port->bell, ret_bells->own);
-    all->words[1] = sleep_word(news, atomic_load(news));
+    all->words[1] = sleep_word(news, ret_bells->news);
     for (uint32_t i = 0; i < top; i++) {
         struct gate *gate = r->gates[i];
         if (atomic_load(&gate->count) == 0)
@@ -311,6 +316,11 @@ int bells_sleep(struct receiver *r, const struct bells *bells, bool first_slice,
     /* Who has no gate and no name for others expects in the first slice nobody but its own user. */
     if (alone && (bells->count == 0 || (first_slice && !helper_has_names(r->self))))
         return futex_sleep(&r->port->bell, bells->own, ns);
+    if (alone) {
+        struct sleep_word words[] = {sleep_word(&r->port->bell, bells->own),
+                                     sleep_word(atomic_load(&r->self->news), bells->news)};
+        return futex_sleep_on_any(words, 2, ns);
+    }
     if (!announce(r, bells))
         return -EAGAIN;
     int slept = futex_sleep_on_any(bells->all->words, bells->count, ns);

@@ -51,6 +51,7 @@ struct published {
 };
 
 struct helper {
+    char path[256];       /* of its socket: asked of the environment once, which a program may change at any moment */
     pthread_mutex_t lock; /* taken before the process's, never after */
     _Atomic int fd;       /* -1: none */
     struct stat socket;   /* what the descriptor is: a program may close what it does not know */
@@ -75,6 +76,7 @@ int helper_new(struct process *self)
         return -ENOMEM;
     pthread_mutex_init(&h->lock, NULL);
     pthread_mutex_init(&h->meeting, NULL);
+    helper_path(h->path, sizeof h->path);
     h->fd = -1;
     h->why = -ENOSYS;
     self->helper = h;
@@ -278,7 +280,7 @@ static void join(struct process *self)
 {
     struct helper *h = self->helper;
     struct stat st;
-    int fd = futex_sleeps_on_any() ? helper_open() : -ENOSYS, r = fd;
+    int fd = futex_sleeps_on_any() ? helper_open(h->path) : -ENOSYS, r = fd;
     if (fd >= 0) {
         r = fstat(fd, &st) == 0 ? 0 : -errno;
         h->socket = st;
@@ -289,8 +291,10 @@ static void join(struct process *self)
     h->why = r;
     int64_t retry = r == -ETIMEDOUT || r == -EPROTO ? RETRY_HUNG : is_away(r) ? RETRY_AWAY : RETRY;
     atomic_store(&h->next_try, now_ns() + retry);
-    if (r == 0)
+    if (r == 0) {
         atomic_store(&self->joined, ++h->joins);
+        atomic_store(&self->abroad, 1);
+    }
 }
 
 void helper_join_first(struct process *self)
@@ -474,8 +478,7 @@ int srr_helper(struct srr_helper_view *ret_helper)
     struct process *self = process_self(&r);
     if (self) {
         memset(ret_helper, 0, sizeof *ret_helper);
-        if (helper_path(ret_helper->path, sizeof ret_helper->path) < 0)
-            ret_helper->path[0] = 0;
+        memcpy(ret_helper->path, self->helper->path, sizeof ret_helper->path);
         ret_helper->layout = LAYOUT_VERSION;
         ret_helper->protocol = HELPER_PROTOCOL;
         ret_helper->reachable = helper_ask(self, &request, &answer);

@@ -20,23 +20,24 @@
 
 #include "pair.h"
 
-int helper_path(char *buffer, size_t size)
+void helper_path(char *buffer, size_t size)
 {
     const char *set = getenv("SRR_HELPER");
     int n = snprintf(buffer, size, "%s", set ? set : HELPER_SOCKET);
-    return n > 0 && (size_t)n < size ? 0 : -ENOSYS;
+    if ((size_t)n >= size)
+        *buffer = 0;
 }
 
 /* The folder, if nobody but root or this user could put a socket of his own there. */
-static int open_folder(char *path)
+static int open_folder(const char *path)
 {
     struct stat st;
-    char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
+    char folder[256];
     if (!slash)
         return -ENOSYS;
-    *slash = 0;
-    int fd = open(*path ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    *slash = '/';
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+    int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     if (fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 022) == 0)
@@ -54,14 +55,10 @@ static int check_listener(int fd)
     return who.uid == 0 || who.uid == geteuid() ? 0 : -EACCES;
 }
 
-int helper_open(void)
+int helper_open(const char *path)
 {
-    char path[256];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int r = helper_path(path, sizeof path);
-    if (r < 0)
-        return r;
-    int folder = open_folder(path);
+    int r, folder = open_folder(path);
     if (folder < 0)
         return folder;
     /* Through the folder that was checked: its name may lead elsewhere by now. */

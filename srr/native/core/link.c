@@ -33,6 +33,7 @@
 #include "folder.h"
 #include "helper.h"
 #include "map.h"
+#include "signals.h"
 #include "state.h"
 
 /* A sender's end of a pair. */
@@ -433,6 +434,23 @@ int link_entry(struct process *self, struct link *link, struct place *place, boo
     atomic_store(&link->front->port.crowded, 1);
     port_ring_bell(&link->front->port);
     return -EAGAIN;
+}
+
+int link_entry_patiently(struct process *self, struct link *link, struct place *place, struct patience *patience)
+{
+    for (;;) {
+        bool claimed;
+        int r = link_entry(self, link, place, &claimed);
+        if (r != -EAGAIN)
+            return r;
+        if (!link_alive(link))
+            return -ESRCH;
+        if ((r = verb_is_interrupted() ? -EINTR : patience_check(patience)) != 0)
+            return r;
+        r = futex_sleep(&link->front->port.crowded, 1, patience_slice(patience));
+        if (r == -EINTR || (r == -ETIMEDOUT && (r = patience_look(patience)) != 0))
+            return r;
+    }
 }
 
 void port_ring(struct port *port, unsigned entry)

@@ -74,6 +74,9 @@ static inline uint64_t link_target(const struct link *link, const struct place *
  */
 int link_entry(struct process *self, struct link *link, struct place *place, bool *ret_claimed);
 
+/* The same, waited for where the port is crowded: its owner buries its dead, then wakes us. */
+int link_entry_patiently(struct process *self, struct link *link, struct place *place, struct patience *patience);
+
 /* Set the hint and ring. The slot must be published. */
 void port_ring(struct port *port, unsigned entry);
 /* Ring, after any hint; no slot is behind it. */

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "helper.h"
 #include "pair.h"
 #include "peer.h"
 #include "process.h"
@@ -114,8 +113,9 @@ struct guest {
 struct bells {
     uint32_t own;        /* our own port's */
     uint32_t made;       /* gates_made at that time */
-    uint32_t count;      /* of all words; 0: there is no other */
-    struct bell_list *all; /* NULL: there has been no other. Not on the stack of those who have none */
+    uint32_t news;       /* the helper's */
+    uint32_t count;      /* of all words; 0: there is no other; 2: own and news */
+    struct bell_list *all; /* NULL: there has been no gate. Not on the stack of those who have none */
 };
 struct bell_list {
     struct sleep_word words[WORDS_MAX]; /* our own port's, the news, the gates' */
@@ -188,13 +188,11 @@ void conn_look(struct receiver *r, struct conn *conn);
 uint64_t conn_message(const struct conn *conn);
 
 /* gate.c. Under the lock: as receiver_collect(), for other users; who has been let in, is. */
+static inline bool is_abroad(const struct receiver *r) { return atomic_load(&r->self->abroad) != 0; }
 bool gates_collect_now(struct receiver *r);
 static inline bool gates_collect(struct receiver *r)
 {
-    bool quiet = atomic_load_explicit(&r->gates_top, memory_order_relaxed) == 0 &&
-                 helper_news(r->self) == atomic_load_explicit(&r->news, memory_order_relaxed) &&
-                 atomic_load_explicit(&r->self->meetings, memory_order_relaxed) == 0;
-    return __builtin_expect(!quiet, 0) && gates_collect_now(r);
+    return __builtin_expect(is_abroad(r), 0) && gates_collect_now(r);
 }
 void gates_look(struct receiver *r);
 /* Under the lock: a message at its gate: in its user's line, and in the queue if it is the first. */
@@ -211,8 +209,8 @@ static inline void bells_read(struct receiver *r, struct bells *ret_bells)
 {
     ret_bells->own = atomic_load(&r->port->bell);
     ret_bells->count = 0;
-    ret_bells->made = atomic_load(&r->gates_made);
-    if (__builtin_expect(ret_bells->made != 0 || helper_joins(r->self) != 0, 0))
+    ret_bells->made = 0;
+    if (__builtin_expect(is_abroad(r), 0))
         bells_read_all(r, ret_bells);
 }
 static inline void bells_free(struct bells *bells)
@@ -238,7 +236,7 @@ static inline void bells_publish_cpu(struct receiver *r)
 {
     uint32_t here = cpu_here();
     port_publish_cpu(r->port, here);
-    if (__builtin_expect(atomic_load_explicit(&r->gates_top, memory_order_relaxed) != 0, 0))
+    if (__builtin_expect(is_abroad(r), 0))
         gates_publish_cpu(r, here);
 }
 

@@ -44,6 +44,7 @@ struct place {
 
 struct process {
     pid_t pid;
+    a32 abroad; /* 1: we have joined a helper: there may be gates, and news. Before that each verb asks only this */
     uint64_t row_id;
     uint64_t pid_ns;
     int row_fd, life_fd;

@@ -112,24 +112,6 @@ static int describe(struct process *self, struct place *place, struct link *link
     return 0;
 }
 
-/* Our entry, waited for where the port is crowded: its owner buries its dead, then wakes us. */
-static int entry_patiently(struct process *self, struct link *link, struct place *place, struct patience *patience)
-{
-    for (;;) {
-        bool claimed;
-        int r = link_entry(self, link, place, &claimed);
-        if (r != -EAGAIN)
-            return r;
-        if (!link_alive(link))
-            return -ESRCH;
-        if ((r = verb_is_interrupted() ? -EINTR : patience_check(patience)) != 0)
-            return r;
-        r = futex_sleep(&link->front->port.crowded, 1, patience_slice(patience));
-        if (r == -EINTR || (r == -ETIMEDOUT && (r = patience_look(patience)) != 0))
-            return r;
-    }
-}
-
 /* A transaction under way, and what a handler may do to it. */
 struct sending {
     struct process *self;
@@ -364,7 +346,7 @@ static int transact(struct process *self, struct link *link, struct place *place
 {
     struct slot *slot = place->slot;
     letter->begun = false; /* of a receiver that relayed it */
-    int why, r, entry = entry_patiently(self, link, place, patience);
+    int why, r, entry = link_entry_patiently(self, link, place, patience);
     if (entry < 0)
         return entry;
     if ((r = describe(self, place, link, letter)) < 0)
