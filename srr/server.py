@@ -317,8 +317,7 @@ def _first(buffers: Buffers, nbytes: int) -> bytes | memoryview:
 def listen(name: str | None = None, mode: int | None = None, group: str | int | None = None) -> Port:
     """This process's port, under a name if one is given. NameInUse if a living process holds it.
 
-    Other users may send to it as ``mode`` and ``group`` say, like a file's: with
-    ``listen("plc", mode=0o660, group="plant")`` alice's plant says ``connect("plc@alice")``. That is srr-helper's
-    work: HelperMissing if there is none.
+    Other users may send to it as ``mode`` and ``group`` say, like a file's: alice's ``listen("plc", mode=0o660,
+    group="plant")`` is ``connect("plc@alice")`` for the group's members. HelperMissing if there is no srr-helper.
     """
     return Port(name, mode, group)

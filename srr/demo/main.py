@@ -26,7 +26,6 @@ from srr.demo.supervisor import Broken, Stopped, Supervisor
 from srr.demo.users import Users
 from srr.demo.watch import Watch
 
-
 #: What everybody may read, wherever this interpreter is.
 _PUBLIC = ("/usr/bin", "/usr/include", "/usr/share/perl", "/usr/share/zoneinfo")
 
@@ -36,7 +35,7 @@ class NoFiles(Exception):
 
 
 def folders(wanted: Sequence[str], users: int) -> list[str]:
-    """Where the movers look for files; NoFiles if they would not find any. ``users``: how many must be able to read them."""
+    """Where the movers look for files; NoFiles if they would not find any. ``users``: how many must read them."""
     if not wanted and users > 1:
         wanted = [folder for folder in _PUBLIC if os.path.isdir(folder)]
     if not wanted:

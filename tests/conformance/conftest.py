@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from drive import Company, Partner
+from pairs.town import Helper, Town
 from ways import WAYS, Way
 
-sys.path.append(str(Path(__file__).parents[1] / "pairs"))
-
 #: Not over each of them: what takes long, or is about something else than what travels between two partners.
-_ONCE = {"test_copies", "test_crowd", "test_fork", "test_level", "test_limits", "test_priority_order", "test_proxies", "test_users"}
+_ONCE = {
+    "test_copies",
+    "test_crowd",
+    "test_fork",
+    "test_level",
+    "test_limits",
+    "test_priority_order",
+    "test_proxies",
+    "test_users",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -27,28 +35,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("way", parameters, indirect=True)
 
 
-class Neighbours(Company):
-    """Partners of several users in turn. Each offers a name, so that all others may send to it."""
-
-    def start(self, *prefix: str, **environment: str) -> Partner:
-        from town import Town
-
-        uid = self.way.users[len(self.partners) % len(self.way.users)]
-        partner = Town(self, self.helper).start(uid, starter=super().start, **environment)
-        partner.do("share", name=f"partner-{len(self.partners)}", mode=0o666)
-        return partner
-
-
 @pytest.fixture
 def company(company: Company, way: Way, names: Path) -> Iterator[Company]:
-    from town import Helper
-
+    """Where there are several users, partners are theirs in turn, and each offers a name, so that others may send."""
     if not way.users:
         yield company
         return
     names.chmod(0o711)
-    company.__class__ = Neighbours
-    company.helper = Helper(names)
-    company.helper.start()
-    yield company
-    company.helper.kill()
+    helper = Helper(names)
+    helper.start()
+    start = company.start
+
+    def start_as_the_next(*prefix: str, **environment: str) -> Partner:
+        uid = way.users[len(company.partners) % len(way.users)]
+        partner = Town(company, helper).start(uid, starter=partial(start, *prefix), **environment)
+        partner.do("share", name=f"partner-{len(company.partners)}", mode=0o666)
+        return partner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(company, "start", start_as_the_next)
+        yield company
+    helper.kill()

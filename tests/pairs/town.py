@@ -73,7 +73,9 @@ class Town:
         if not folder.exists():
             folder.mkdir(mode=0o700)
             os.chown(folder, uid, uid)
-        partner = (starter or self.company.start)(SRR_RUNTIME_DIR=str(folder), SRR_HELPER=str(self.helper.path), **environment)
+        partner = (starter or self.company.start)(
+            SRR_RUNTIME_DIR=str(folder), SRR_HELPER=str(self.helper.path), **environment
+        )
         partner.do("load", path=str(Path(__file__).with_name("pair_orders.py")))
         partner.do("become", uid=uid, dumpable=dumpable, groups=groups or [])
         partner.uid = uid

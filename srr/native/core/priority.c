@@ -78,6 +78,13 @@ void priority_float(int priority)
         priority_set(0, priority); /* as far as the kernel lets us */
 }
 
+void priority_lend(pid_t pid)
+{
+    int mine = priority_of(0);
+    if (mine > priority_of(pid))
+        priority_set(pid, mine);
+}
+
 int srr_priority(pid_t tid)
 {
     return tid < 0 ? -ESRCH : priority_of(tid);

@@ -22,4 +22,7 @@ bool may_rise_to(int priority);
 /* The calling thread takes that priority (0: none), if it may come back to its own. */
 void priority_float(int priority);
 
+/* That process, whose priority floats, takes the calling thread's if it is higher, as far as the kernel lets us. */
+void priority_lend(pid_t pid);
+
 #endif

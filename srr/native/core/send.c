@@ -285,14 +285,6 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
     }
 }
 
-/* A receiver whose priority floats takes that of its most urgent client, as far as the kernel lets us give it ours. */
-static void lift(const struct link *link)
-{
-    int mine = priority_of(0);
-    if (mine > priority_of(link->peer.pid))
-        priority_set(link->peer.pid, mine);
-}
-
 /* Point of no return is behind us: the transaction has ended, one way or another. */
 static int read_result(struct place *place, struct letter *letter, uint64_t end, int why, struct srr_sent *sent)
 {
@@ -377,7 +369,7 @@ static int transact(struct process *self, struct link *link, struct place *place
         poke_sender(&sending, __builtin_ctzll(bits) + 1);
     uint32_t flags = heeded_flags(&sending);
     if (flags & SRR_FLAG_PRIORITY_FLOAT)
-        lift(link);
+        priority_lend(link->peer.pid);
     if (flags & SRR_FLAG_SIGCATCH && signals_catcher)
         signals_catcher();
     uint64_t end = wait_for_end(&sending, patience, &why);
