@@ -1,0 +1,29 @@
+/*
+ * transfer.h - what the broker knows of the transfer worker.
+ */
+#ifndef SRR_TRANSFER_H
+#define SRR_TRANSFER_H
+
+#include "broker.h"
+
+/* Before privileges are dropped and before the broker has anything: forks the spawner. Its socket or -errno. */
+int transfer_start(void);
+/* Whom to name to Yama: the workers' parent. 0: none. */
+int32_t transfer_pid(void);
+/* Afterwards, when there is a loop. */
+void transfer_watch(void);
+
+#define TRANSFER_LATER 1
+/*
+ * LEND, REVOKE and MOVE of a process that has joined: 0 or a negative errno to answer, with *ret_moved; or
+ * TRANSFER_LATER.
+ */
+int transfer_request(struct process *process, const struct request *request, uint64_t *ret_moved);
+/* An event of one of its descriptors: what its epoll data said below EVENT_TRANSFER. */
+void transfer_event(uint32_t which);
+/* ns until it wants to be called, -1: never; and that call. */
+int64_t transfer_patience(void);
+void transfer_tick(void);
+void transfer_pair_gone(const struct pair *pair);
+
+#endif
