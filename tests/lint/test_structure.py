@@ -24,6 +24,7 @@ LAYERS = (
     {"folder", "helper_socket"},
     {"process", "helper", "link", "conn", "port", "gate", "proxy_in", "traced"},
     {"proxy", "shared_name", "window"},
+    {"lease"},
     {"lane"},
     {"send", "receive", "reply", "relay", "name", "look", "flags"},
 )

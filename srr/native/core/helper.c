@@ -61,6 +61,7 @@ struct helper {
     int why;              /* there is no connection: -errno */
     uint64_t cookie;
     uint32_t features, version;
+    pid_t mover;
     _Atomic int64_t began; /* the helper */
     uint32_t joins;
     pthread_mutex_t meeting; /* the list; taken last */
@@ -265,6 +266,7 @@ static int say_hello(struct process *self)
         atomic_store(&self->news, (const a32 *)(const void *)&news->word);
         h->features = answer.features;
         h->version = answer.version;
+        h->mover = answer.pid;
         atomic_store(&h->began, now_ns() - (int64_t)(answer.age_ms < 1000000000 ? answer.age_ms : 1000000000) * MS);
         for (struct published *name = h->names; name && r == 0; name = name->next) {
             request = publication(name);
@@ -389,6 +391,11 @@ int helper_introduce(struct process *self, pid_t pid, struct patience *patience,
     }
 }
 
+static int error_of(const struct answer *answer)
+{
+    return answer->error >= 0 && answer->error < 4096 ? -answer->error : -EPROTO;
+}
+
 int helper_ask(struct process *self, struct request *request, struct answer *ret_answer)
 {
     struct patience patience;
@@ -397,19 +404,37 @@ int helper_ask(struct process *self, struct request *request, struct answer *ret
     int r = ask_patiently(self, request, &patience, ret_answer, fds, &count);
     while (r == 0 && count > 0)
         fd_drop(fds[--count]);
-    return r < 0 ? r : ret_answer->error >= 0 && ret_answer->error < 4096 ? -ret_answer->error : -EPROTO;
+    return r < 0 ? r : error_of(ret_answer);
+}
+
+/* The lock is ours; it is given up. */
+static int ask_and_unlock(struct process *self, struct request *request, struct answer *ret_answer)
+{
+    int r = self->helper->fd < 0 ? -ENOSYS : ask_plain(self, request, ret_answer);
+    unlock(self);
+    return r < 0 ? r : error_of(ret_answer);
+}
+
+int helper_ask_now(struct process *self, struct request *request, struct answer *ret_answer)
+{
+    pthread_mutex_lock(&self->helper->lock);
+    return ask_and_unlock(self, request, ret_answer);
+}
+
+pid_t helper_mover(struct process *self)
+{
+    struct helper *h = self->helper;
+    pthread_mutex_lock(&h->lock);
+    pid_t mover = h->fd >= 0 && h->features & FEATURE_TRANSFER ? h->mover : -ENOSYS;
+    pthread_mutex_unlock(&h->lock);
+    return mover;
 }
 
 int helper_watch(struct process *self, pid_t pid)
 {
-    struct helper *h = self->helper;
     struct request request = {.op = OP_WATCH, .pid = pid};
     struct answer answer;
-    if (pthread_mutex_trylock(&h->lock) != 0)
-        return -EAGAIN;
-    int r = h->fd < 0 ? -ENOSYS : ask_plain(self, &request, &answer);
-    unlock(self);
-    return r < 0 ? r : -answer.error;
+    return pthread_mutex_trylock(&self->helper->lock) != 0 ? -EAGAIN : ask_and_unlock(self, &request, &answer);
 }
 
 /* ---- names */
