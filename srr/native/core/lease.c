@@ -31,7 +31,7 @@ bool lease_begin(struct process *self, struct link *link, struct place *place, c
     if (forced_lane() != SRR_LANE_HELPER || link->front || mover < 0 ||
         (letter->nbytes <= inline_max() && letter->room <= inline_max()) ||
         !copy_parts(request.parts, letter->message, letter->message_parts) ||
-        !copy_parts(request.parts + letter->message_parts, letter->reply, letter->reply_parts))
+        !copy_parts(request.parts + LEASE_PARTS, letter->reply, letter->reply_parts))
         return false;
     request.message_parts = (uint32_t)letter->message_parts;
     request.reply_parts = (uint32_t)letter->reply_parts;
