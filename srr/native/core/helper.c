@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "helper.h"
+#include "helper_inside.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -38,36 +39,6 @@
 #define AWAY_LONGEST (5000 * MS)
 #define AWAY_SLICE (20 * MS)
 #define MEETINGS_MAX 4096
-
-struct meeting {
-    struct meeting *next;
-    struct introduction it;
-};
-
-struct published {
-    struct published *next;
-    uint32_t mode, gid;
-    char name[HELPER_NAME_MAX + 1];
-};
-
-struct helper {
-    char path[256];       /* of its socket: asked of the environment once, which a program may change at any moment */
-    pthread_mutex_t lock; /* taken before the process's, never after */
-    _Atomic int fd;       /* -1: none */
-    struct stat socket;   /* what the descriptor is: a program may close what it does not know */
-    struct news_page *news;
-    a32 silence;          /* in its place, until there has been a helper */
-    _Atomic int64_t next_try;
-    int why;              /* there is no connection: -errno */
-    uint64_t cookie;
-    uint32_t features, version;
-    _Atomic int64_t began; /* the helper */
-    uint32_t joins;
-    pthread_mutex_t meeting; /* the list; taken last */
-    struct meeting *first, *last;
-    struct published *names;
-    a32 has_names;
-};
 
 int helper_new(struct process *self)
 {
@@ -184,7 +155,7 @@ static void listen_now(struct process *self)
  * sends,
  * then adds to the word.
  */
-static void unlock(struct process *self)
+void helper_unlock(struct process *self)
 {
     uint32_t before;
     do {
@@ -229,7 +200,7 @@ static int ask(struct process *self, struct request *request, int descriptor, st
 }
 
 /* Under the lock; the answer is all that counts. */
-static int ask_plain(struct process *self, struct request *request, struct answer *ret_answer)
+int helper_ask_plain(struct process *self, struct request *request, struct answer *ret_answer)
 {
     int fds[FDS_MAX], count, r = ask(self, request, -1, ret_answer, fds, &count);
     while (r == 0 && count > 0)
@@ -238,13 +209,6 @@ static int ask_plain(struct process *self, struct request *request, struct answe
 }
 
 /* ---- joining it */
-
-static struct request publication(const struct published *name)
-{
-    struct request request = {.op = OP_PUBLISH, .mode = name->mode, .gid = name->gid};
-    memcpy(request.name, name->name, sizeof name->name);
-    return request;
-}
 
 static int say_hello(struct process *self)
 {
@@ -265,10 +229,11 @@ static int say_hello(struct process *self)
         atomic_store(&self->news, (const a32 *)(const void *)&news->word);
         h->features = answer.features;
         h->version = answer.version;
+        h->mover = answer.pid;
         atomic_store(&h->began, now_ns() - (int64_t)(answer.age_ms < 1000000000 ? answer.age_ms : 1000000000) * MS);
         for (struct published *name = h->names; name && r == 0; name = name->next) {
-            request = publication(name);
-            r = ask_plain(self, &request, &answer); /* what it refuses now it will have told to its log */
+            request = helper_publication(name);
+            r = helper_ask_plain(self, &request, &answer); /* what it refuses now it will have told to its log */
         }
     }
     if (r < 0)
@@ -303,13 +268,13 @@ void helper_join_first(struct process *self)
     if (!self->joined_once)
         join(self);
     self->joined_once = true;
-    unlock(self);
+    helper_unlock(self);
 }
 
 void helper_listen(struct process *self)
 {
     if (atomic_load(&self->helper->fd) >= 0 && pthread_mutex_trylock(&self->helper->lock) == 0)
-        unlock(self);
+        helper_unlock(self);
 }
 
 void helper_look(struct process *self)
@@ -320,7 +285,7 @@ void helper_look(struct process *self)
     listen_now(self);
     if (h->fd < 0 && now_ns() >= h->next_try)
         join(self);
-    unlock(self);
+    helper_unlock(self);
 }
 
 /* ---- questions */
@@ -337,7 +302,7 @@ static int ask_patiently(struct process *self, struct request *request, struct p
             join(self);
         self->joined_once = true;
         int r = h->fd >= 0 ? ask(self, request, -1, ret_answer, fds, ret_count) : h->why;
-        unlock(self);
+        helper_unlock(self);
         if (r == 0)
             return 0;
         if (!is_away(r) || now_ns() >= end)
@@ -389,6 +354,11 @@ int helper_introduce(struct process *self, pid_t pid, struct patience *patience,
     }
 }
 
+static int error_of(const struct answer *answer)
+{
+    return answer->error >= 0 && answer->error < 4096 ? -answer->error : -EPROTO;
+}
+
 int helper_ask(struct process *self, struct request *request, struct answer *ret_answer)
 {
     struct patience patience;
@@ -397,100 +367,35 @@ int helper_ask(struct process *self, struct request *request, struct answer *ret
     int r = ask_patiently(self, request, &patience, ret_answer, fds, &count);
     while (r == 0 && count > 0)
         fd_drop(fds[--count]);
-    return r < 0 ? r : ret_answer->error >= 0 && ret_answer->error < 4096 ? -ret_answer->error : -EPROTO;
+    return r < 0 ? r : error_of(ret_answer);
+}
+
+/* The lock is ours; it is given up. */
+static int ask_and_unlock(struct process *self, struct request *request, struct answer *ret_answer)
+{
+    int r = self->helper->fd < 0 ? -ENOSYS : helper_ask_plain(self, request, ret_answer);
+    helper_unlock(self);
+    return r < 0 ? r : error_of(ret_answer);
+}
+
+int helper_ask_now(struct process *self, struct request *request, struct answer *ret_answer)
+{
+    pthread_mutex_lock(&self->helper->lock);
+    return ask_and_unlock(self, request, ret_answer);
+}
+
+pid_t helper_mover(struct process *self)
+{
+    struct helper *h = self->helper;
+    pthread_mutex_lock(&h->lock);
+    pid_t mover = h->fd >= 0 && h->features & FEATURE_TRANSFER ? h->mover : -ENOSYS;
+    pthread_mutex_unlock(&h->lock);
+    return mover;
 }
 
 int helper_watch(struct process *self, pid_t pid)
 {
-    struct helper *h = self->helper;
     struct request request = {.op = OP_WATCH, .pid = pid};
     struct answer answer;
-    if (pthread_mutex_trylock(&h->lock) != 0)
-        return -EAGAIN;
-    int r = h->fd < 0 ? -ENOSYS : ask_plain(self, &request, &answer);
-    unlock(self);
-    return r < 0 ? r : -answer.error;
-}
-
-/* ---- names */
-
-static void forget_name(struct helper *h, const char *name)
-{
-    struct published **at = &h->names, *gone;
-    while (*at && strcmp((*at)->name, name) != 0)
-        at = &(*at)->next;
-    gone = *at;
-    if (gone) {
-        *at = gone->next;
-        free(gone);
-    }
-    atomic_store(&h->has_names, h->names != NULL);
-}
-
-int helper_publish(struct process *self, const char *name, uint32_t mode, uint32_t gid)
-{
-    struct helper *h = self->helper;
-    struct answer answer;
-    struct published *made = calloc(1, sizeof *made);
-    if (!made)
-        return -ENOMEM;
-    made->mode = mode;
-    made->gid = gid;
-    snprintf(made->name, sizeof made->name, "%s", name);
-    struct request request = publication(made);
-    int r = helper_ask(self, &request, &answer);
-    if (r < 0) {
-        free(made);
-        return r;
-    }
-    pthread_mutex_lock(&h->lock);
-    forget_name(h, name);
-    made->next = h->names;
-    h->names = made;
-    atomic_store(&h->has_names, 1);
-    unlock(self);
-    return 0;
-}
-
-void helper_withdraw(struct process *self, const char *name)
-{
-    struct helper *h = self->helper;
-    struct request request = {.op = OP_WITHDRAW};
-    struct answer answer;
-    if (!helper_has_names(self))
-        return;
-    snprintf(request.name, sizeof request.name, "%s", name);
-    pthread_mutex_lock(&h->lock);
-    forget_name(h, name);
-    if (h->fd >= 0)
-        ask_plain(self, &request, &answer);
-    unlock(self);
-}
-
-/* ---- for srr doctor */
-
-int srr_helper(struct srr_helper_view *ret_helper)
-{
-    struct request request = {.op = OP_STATUS};
-    struct answer answer;
-    int r;
-    verb_begin();
-    struct process *self = process_self(&r);
-    if (self) {
-        memset(ret_helper, 0, sizeof *ret_helper);
-        memcpy(ret_helper->path, self->helper->path, sizeof ret_helper->path);
-        ret_helper->layout = LAYOUT_VERSION;
-        ret_helper->protocol = HELPER_PROTOCOL;
-        ret_helper->reachable = helper_ask(self, &request, &answer);
-        if (ret_helper->reachable == -ENOSYS)
-            ret_helper->reachable = self->helper->why;
-        if (ret_helper->reachable == 0) {
-            ret_helper->transfer = (self->helper->features & FEATURE_TRANSFER) != 0;
-            memcpy(ret_helper->used, answer.used, sizeof answer.used);
-            memcpy(ret_helper->limit, answer.limit, sizeof answer.limit);
-        }
-        r = 0;
-    }
-    verb_end();
-    return r;
+    return pthread_mutex_trylock(&self->helper->lock) != 0 ? -EAGAIN : ask_and_unlock(self, &request, &answer);
 }

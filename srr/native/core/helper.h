@@ -55,6 +55,12 @@ int helper_watch(struct process *self, pid_t pid);
  * most. */
 int helper_ask(struct process *self, struct request *request, struct answer *ret_answer);
 
+/* The same, of one that is there now: -ENOSYS at once if it is not. */
+int helper_ask_now(struct process *self, struct request *request, struct answer *ret_answer);
+
+/* Whom its transfer worker wants to be named to Yama as, 0: nobody; -ENOSYS: it has none. */
+pid_t helper_mover(struct process *self);
+
 /* Names that others may find us by: remembered, so that a new helper hears of them. */
 int helper_publish(struct process *self, const char *name, uint32_t mode, uint32_t gid);
 void helper_withdraw(struct process *self, const char *name);

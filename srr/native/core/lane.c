@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "lease.h"
 #include "srr.h"
 #include "transfer.h"
 #include "window.h"
@@ -50,8 +51,8 @@ static int64_t write_direct(struct conn *conn, const struct taken *taken, uint64
 /* What we are told to take, or our sender; else what worked last. */
 static enum srr_lane wish(struct conn *conn, const struct taken *taken)
 {
-    if (conn->guest)
-        return SRR_LANE_WINDOW; /* nobody reaches into another user's memory */
+    if (conn->guest) /* nobody reaches into another user's memory */
+        return atomic_load(&conn->slot->lent) ? SRR_LANE_HELPER : SRR_LANE_WINDOW;
     if (forced_lane() != SRR_LANE_NONE)
         return forced_lane();
     if (taken->lane == SRR_LANE_WINDOW)
@@ -75,8 +76,10 @@ static bool goes_over(struct conn *conn, int64_t moved)
 
 int64_t long_read(struct conn *conn, struct taken *taken, uint64_t offset, const struct iovec *parts, int count)
 {
-    if (wish(conn, taken) == SRR_LANE_DIRECT) {
-        int64_t moved = read_direct(conn, taken, offset, parts, count);
+    enum srr_lane lane = wish(conn, taken);
+    if (lane == SRR_LANE_DIRECT || lane == SRR_LANE_HELPER) {
+        int64_t moved = lane == SRR_LANE_DIRECT ? read_direct(conn, taken, offset, parts, count)
+                                                : leased_read(conn, taken, offset, parts, count);
         if (!goes_over(conn, moved))
             return moved;
     }
@@ -88,9 +91,10 @@ int64_t long_read(struct conn *conn, struct taken *taken, uint64_t offset, const
 int64_t long_write(struct conn *conn, struct taken *taken, uint64_t offset, const struct iovec *parts, int count,
                    uint64_t length, bool last, enum srr_lane *ret_lane)
 {
-    *ret_lane = SRR_LANE_DIRECT;
-    if (wish(conn, taken) == SRR_LANE_DIRECT) {
-        int64_t moved = write_direct(conn, taken, offset, parts, count);
+    *ret_lane = wish(conn, taken);
+    if (*ret_lane == SRR_LANE_DIRECT || *ret_lane == SRR_LANE_HELPER) {
+        int64_t moved = *ret_lane == SRR_LANE_DIRECT ? write_direct(conn, taken, offset, parts, count)
+                                                     : leased_write(conn, taken, offset, parts, count, length);
         if (!goes_over(conn, moved))
             return moved;
     }

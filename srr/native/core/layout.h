@@ -208,6 +208,7 @@ struct slot {
     _Alignas(64) a64 prefilled; /* sender, before it publishes: bytes of the message that are in the window */
     a32 sender_step;       /* sender: step_make(): chunks that it has filled or drained; the receiver's futex meanwhile */
     a32 sender_failed;     /* sender, before a step: 1 = its own buffer is bad, it can not go on */
+    a32 lent;              /* sender, before it publishes: 1 = srr-helper has a lease of its memory for this transaction */
 };
 #define MEETING_AT_PAIR 2u
 #define REPLY_IS_LONGER 0x80

@@ -83,6 +83,9 @@ void place_give(struct process *self, struct place *place);
 /* Bytes of a message or reply that go inline at most: SRR_INLINE, INLINE_SIZE at most. */
 uint32_t inline_max(void);
 
+/* Under Yama's ptrace_scope 1 whoever reaches into our memory needs our leave; one at a time has it. */
+void process_let_in(struct process *self, pid_t pid);
+
 /* SRR_LANE: the lane of what is longer; SRR_LANE_NONE: whatever is best. */
 enum srr_lane forced_lane(void);
 

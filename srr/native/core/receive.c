@@ -75,7 +75,7 @@ static int64_t fetch(struct conn *conn, struct taken *taken, const struct iovec 
         return scatter(buffer, parts, 0, conn->message, n);
     if (taken->lane == SRR_LANE_NONE && taken->nbytes == 0)
         return 0;
-    if (taken->lane != SRR_LANE_DIRECT && taken->lane != SRR_LANE_WINDOW)
+    if (taken->lane != SRR_LANE_DIRECT && taken->lane != SRR_LANE_WINDOW && taken->lane != SRR_LANE_HELPER)
         return -EINVAL;
     return n == 0 ? 0 : long_read(conn, taken, 0, buffer, parts);
 }

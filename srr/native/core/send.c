@@ -17,10 +17,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "helper.h"
+#include "lease.h"
 #include "link.h"
 #include "map.h"
 #include "priority.h"
@@ -51,16 +51,10 @@ static void describe_parts(struct part *table, const struct iovec *parts, int co
     }
 }
 
-/* Under Yama's ptrace_scope 1 the direct lane needs our leave; without Yama this is EINVAL, and harmless. */
-static void let_in(struct process *self, pid_t receiver)
+/* This receiver will want a long message there: it did so the last time, or can do nothing else. */
+static bool takes_window(const struct link *link)
 {
-    pid_t last = atomic_load_explicit(&self->let_in, memory_order_relaxed);
-    if (last == receiver || last == -1)
-        return;
-    pthread_mutex_lock(&self->lock); /* what we remember must be what Yama was told last */
-    int r = prctl(PR_SET_PTRACER, (unsigned long)receiver, 0, 0, 0);
-    atomic_store_explicit(&self->let_in, r == 0 ? receiver : -1, memory_order_relaxed);
-    pthread_mutex_unlock(&self->lock);
+    return (link->takes_window || !link->front) && forced_lane() != SRR_LANE_HELPER;
 }
 
 /* Everything about the Send but the word. Relaxed: the word's store publishes it. -EFAULT: a bad message. */
@@ -70,13 +64,14 @@ static int describe(struct process *self, struct place *place, struct link *link
     struct traced *traced = &place->traced;
     enum srr_lane lane = letter->nbytes == 0              ? SRR_LANE_NONE
                          : letter->nbytes <= inline_max() ? SRR_LANE_INLINE
-                         : forced_lane() == SRR_LANE_NONE ? SRR_LANE_DIRECT
-                                                          : forced_lane();
+                         : forced_lane() == SRR_LANE_WINDOW ? SRR_LANE_WINDOW
+                                                            : SRR_LANE_DIRECT;
     uint64_t begun = now_if(traced->on);
     atomic_store_explicit(&slot->prefilled, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->lent, 0, memory_order_relaxed);
     if (lane == SRR_LANE_INLINE && gather(place->message, letter->nbytes, letter->message, letter->message_parts, 0) < 0)
         return -EFAULT;
-    if ((lane == SRR_LANE_WINDOW || (lane == SRR_LANE_DIRECT && (link->takes_window || !link->front))) && window_prefill(place, letter) < 0)
+    if ((lane == SRR_LANE_WINDOW || (lane == SRR_LANE_DIRECT && takes_window(link))) && window_prefill(place, letter) < 0)
         return -EFAULT;
     if (traced->on) {
         traced->transfer_ns += (uint64_t)now_ns() - begun;
@@ -90,7 +85,7 @@ static int describe(struct process *self, struct place *place, struct link *link
     if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
         bad = REPLY_BUFFER_IS_BAD;
     if (link->front && forced_lane() != SRR_LANE_WINDOW && (lane == SRR_LANE_DIRECT || letter->room > inline_max()))
-        let_in(self, link->peer.pid);
+        process_let_in(self, link->peer.pid);
     atomic_store_explicit(&slot->target, link_target(link, place), memory_order_relaxed);
     atomic_store_explicit(&slot->nbytes, letter->nbytes, memory_order_relaxed);
     atomic_store_explicit(&slot->room, letter->room, memory_order_relaxed);
@@ -326,7 +321,7 @@ static int read_result(struct place *place, struct letter *letter, uint64_t end,
             place->traced.transfer_ns += (uint64_t)now_ns() - begun;
     } else if (sent->reply_lane == SRR_LANE_WINDOW) {
         return window_finish(place, letter);
-    } else if (sent->reply_lane != SRR_LANE_DIRECT) {
+    } else if (sent->reply_lane != SRR_LANE_DIRECT && sent->reply_lane != SRR_LANE_HELPER) {
         sent->reply_lane = SRR_LANE_NONE;
     }
     return 0;
@@ -355,6 +350,7 @@ static int transact(struct process *self, struct link *link, struct place *place
                               .entry = (unsigned)entry,
                               .letter = letter};
 
+    bool lent = lease_begin(self, link, place, letter, sending.word);
     place->traced.published_ns = now_if(place->traced.on);
     place->traced.id = word_generation(sending.word);
     PROBE(send, word_generation(sending.word), link->peer.pid, 0, letter->nbytes,
@@ -378,6 +374,8 @@ static int transact(struct process *self, struct link *link, struct place *place
         traced_woken(place);
     if (state_is_served(word_state(end)))
         window_leave(place);
+    if (lent)
+        lease_end(self, link, place);
     r = read_result(place, letter, end, why, sent);
     if (letter->nbytes > inline_max())
         link->takes_window = sent->message_lane == SRR_LANE_WINDOW;
@@ -433,7 +431,7 @@ static int send_to(struct process *self, pid_t to, struct place *place, struct l
 {
     struct slot *slot = place->slot;
     struct link *link;
-    bool refused = false;
+    bool refused = forced_lane() == SRR_LANE_HELPER && helper_mover(self) >= 0; /* it moves bytes in pairs only */
     int r;
     do {
         if (to == self->pid && !may_send_to_itself)
@@ -446,7 +444,7 @@ static int send_to(struct process *self, pid_t to, struct place *place, struct l
         if (r < 0)
             return r;
         r = send_over(self, link, place, letter, patience, sent);
-        refused = r == REFUSED;
+        refused |= r == REFUSED;
         if (r == RELAYED)
             to = place->relay_to;
     } while (r == TRY_AGAIN || r == REFUSED || (r == RELAYED && to > 0));
