@@ -48,7 +48,7 @@ def company(company: Company, way: Way, names: Path) -> Iterator[Company]:
 
     def start_as_the_next(*prefix: str, **environment: str) -> Partner:
         uid = way.users[len(company.partners) % len(way.users)]
-        partner = Town(company, helper).start(uid, starter=partial(start, *prefix), **environment)
+        partner = Town(company, helper).start(uid, True, None, partial(start, *prefix), **environment)
         partner.do("share", name=f"partner-{len(company.partners)}", mode=0o666)
         return partner
 

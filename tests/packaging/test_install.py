@@ -55,7 +55,10 @@ def test_what_is_installed(libraries: Installed) -> None:
     headers = {f"include/{path}" for path in below(NATIVE / "include")}
     manual = {f"share/man/man3/{path}" for path in below(ROOT / "docs" / "man")}
     manual |= {f"share/man/man1/{path}" for path in below(ROOT / "docs" / "man1")}
-    assert below(libraries.prefix) == shared | static | described | headers | manual
+    manual |= {f"share/man/man8/{path}" for path in below(ROOT / "docs" / "man8")}
+    units = {f"lib/systemd/system/srr-helper.{kind}" for kind in ("socket", "service")}
+    helper = {"sbin/srr-helper", "share/srr/transfer.conf"} | units
+    assert below(libraries.prefix) == shared | static | described | headers | manual | helper
     for header in headers:
         assert (libraries.prefix / header).read_bytes() == (NATIVE / header).read_bytes()
 

@@ -7,10 +7,11 @@ import os
 
 from hostile import rows
 from hostile.rows import _TYPES, PORT, SLOT, Word
-from pairs.standin import PAIR_SIZE, PAIR_SLOTS
 
-PAGE = 4096
-STRIDE = (PAIR_SIZE - PAGE) // PAIR_SLOTS
+PAGE = rows.PAGE
+PAIR_SLOTS = 32
+STRIDE = rows.STRIDE
+PAIR_SIZE = PAGE + PAIR_SLOTS * STRIDE
 
 assert (rows.IDLE, rows.SENT, rows.RECV, rows.BUSY, rows.BUSYC) == (0, 1, 2, 3, 4)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,15 +12,12 @@ from pathlib import Path
 
 from drive import Company, Partner, until
 
-STANDIN = Path(__file__).with_name("standin.py")
 
-
-def program() -> list[str]:
-    """The installed srr-helper, or the one that SRR_HELPER_PROGRAM names; else the stand-in."""
-    found = os.environ.get("SRR_HELPER_PROGRAM") or shutil.which(
-        "srr-helper", path="/usr/local/sbin:/usr/sbin:/usr/libexec"
-    )
-    return [found] if found else [sys.executable, str(STANDIN)]
+def program() -> str:
+    """The one that was installed beside this interpreter, or what SRR_HELPER_PROGRAM names."""
+    found = os.environ.get("SRR_HELPER_PROGRAM") or str(Path(sys.executable).with_name("srr-helper"))
+    assert os.access(found, os.X_OK), f"{found} is not there: make test installs it, SRR_HELPER_PROGRAM names another"
+    return found
 
 
 class Helper:
@@ -32,7 +28,7 @@ class Helper:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen([*program(), "--socket", str(self.path)])
+        self.process = subprocess.Popen([program(), "--socket", str(self.path)])
         until("srr-helper listens", self.listens)
 
     def listens(self) -> bool:
