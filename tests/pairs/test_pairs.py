@@ -10,6 +10,7 @@ import time
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, srr, works
 from pairs.town import Town
+from wire import Pattern, shown
 
 from srr import processes
 
@@ -240,18 +241,18 @@ def test_ps_shows_a_thread_blocked_in_a_pair(pair: tuple[Partner, Partner]) -> N
     assert not processes.look(client.pid).blocked
 
 
-@guarantee("G")
-def test_what_needs_another_lane_is_refused(pair: tuple[Partner, Partner]) -> None:
-    """A long message ends with EPERM, never received; the pair goes on."""
+@guarantee("F")
+@pytest.mark.parametrize("nbytes", [65_537, 256 << 10, 5_000_001])
+def test_long_messages_go_by_the_window(pair: tuple[Partner, Partner], nbytes: int) -> None:
+    """There and back, and in pieces at odd offsets; nobody reaches into the other's memory."""
     server, client = pair
-    receiving = server.order("receive", timeout=5.0)
-    failure = client.fails("send", to=server.pid, message=bytes(70_000))
-    assert failure.errno == errno.EPERM
-    assert failure.safe_to_repeat
-    sending = client.order("send", to=server.pid, message=b"short")
-    assert receiving.result().data == b"short"
-    server.do("reply")
-    sending.result()
+    there, back = Pattern(nbytes, 1), Pattern(nbytes, 2)
+    sending = client.order("send", to=server.pid, message=there)
+    got = server.do("receive", into=[1000])
+    assert (got.nbytes, got.lane) == (nbytes, "window")
+    assert server.do("read", offset=777) == shown(there.make()[777:])
+    server.do("reply", data=back)
+    assert sending.result() == shown(back)
 
 
 def test_the_servers_own_users_messages_keep_their_order(town: Town) -> None:
