@@ -16,6 +16,8 @@ class Way:
     environment: dict[str, str] = field(default_factory=dict)
     #: The users whom the partners are in turn, introduced by srr-helper; none: all are ours.
     users: tuple[int, ...] = ()
+    #: And how that is started.
+    options: tuple[str, ...] = ()
 
 
 WAYS = {
@@ -24,6 +26,14 @@ WAYS = {
         Way("direct"),
         Way("window", short="window", long="window", environment={"SRR_LANE": "window"}),
         Way("users", long="window", users=(1001, 1002)),
+        Way(
+            "helper",
+            short="helper",
+            long="helper",
+            environment={"SRR_LANE": "helper"},
+            users=(1001, 1002),
+            options=("--transfer",),
+        ),
     )
 }
 DEFAULT = WAYS["direct"]

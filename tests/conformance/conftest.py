@@ -42,7 +42,7 @@ def company(company: Company, way: Way, names: Path) -> Iterator[Company]:
         yield company
         return
     names.chmod(0o711)
-    helper = Helper(names)
+    helper = Helper(names, *way.options)
     helper.start()
     start = company.start
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from drive import Blocked, Company, exchange, guarantee, srr, works
 
-# Between users it is another matter: srr-helper knows nobody who has not used it, and says no more of strangers than it must.
+# Between users it is another matter: srr-helper knows nobody who has not used it.
 pytestmark = pytest.mark.only_by("direct", "window")
 
 

@@ -44,6 +44,7 @@ def test_arrival_order_before_the_server_knows_the_library(company: Company) -> 
         one.result()
 
 
+@pytest.mark.only_by("direct", "window")  # tests/pairs: the order is kept among the messages of one user
 def test_one_that_left_the_queue_comes_back_at_its_end(company: Company) -> None:
     server, first, second = company.start_many(3)
     server.do("receive", poll=True)

@@ -23,12 +23,13 @@ def program() -> str:
 class Helper:
     """The helper of a test: started, killed, stopped, started again at the same place."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.options = options
         self.path = folder / "helper.sock"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen([program(), "--socket", str(self.path)])
+        self.process = subprocess.Popen([program(), *self.options, "--socket", str(self.path)])
         until("srr-helper listens", self.listens)
 
     def listens(self) -> bool:
