@@ -272,3 +272,19 @@ def test_the_servers_own_users_messages_keep_their_order(town: Town) -> None:
         server.do("reply", hold=str(i))
     for one in sending:
         one.result()
+
+
+def test_another_users_messages_keep_their_order(town: Town) -> None:
+    """By arrival, whichever of its processes sent them, and whichever of the server's pairs they come through."""
+    server, *clients = town.server(1001), *(town.start(1002) for _ in range(4))
+    for client in clients:
+        exchange(server, client)
+    for row in (clients, clients[::-1]):
+        sending = []
+        for number, client in enumerate(row):
+            sending.append(client.order("send", to=server.pid, message=b"%d" % number))
+            client.until_blocked(Blocked.SEND)
+        for number, one in enumerate(sending):
+            assert server.do("receive").data == b"%d" % number
+            server.do("reply")
+            one.result()
