@@ -181,6 +181,8 @@ void conn_end(struct conn *conn, const struct taken *taken, enum slot_state stat
 {
     struct slot *slot = conn->slot;
     atomic_store_explicit(&slot->status, status, memory_order_relaxed);
+    if (taken->lane == SRR_LANE_WINDOW) /* perhaps not what the sender had in mind */
+        atomic_store_explicit(&slot->lane, taken->lane, memory_order_relaxed);
     if (taken->traced) {
         atomic_store_explicit(&slot->received_ns, taken->received_ns, memory_order_relaxed);
         atomic_store_explicit(&slot->transfer_ns, taken->transfer_ns, memory_order_relaxed);

@@ -84,7 +84,6 @@ int64_t long_read(struct conn *conn, struct taken *taken, uint64_t offset, const
             return moved;
     }
     taken->lane = SRR_LANE_WINDOW;
-    atomic_store_explicit(&conn->slot->lane, SRR_LANE_WINDOW, memory_order_relaxed);
     return window_read(conn, taken, offset, parts, count);
 }
 

@@ -204,7 +204,7 @@ struct slot {
     a64 asked;             /* the same: how many bytes */
     a32 asked_number;      /* the same: of this request, STEP_NUMBERS of them in turn */
     a32 receiver_step;     /* receiver: step_make(): chunks that it has drained or filled; the sender's futex meanwhile */
-    a32 receiver_sleeping; /* receiver: 1 = about to sleep on sender_step */
+    a32 receiver_sleeping; /* receivers: how many are about to sleep on sender_step */
     _Alignas(64) a64 prefilled; /* sender, before it publishes: bytes of the message that are in the window */
     a32 sender_step;       /* sender: step_make(): chunks that it has filled or drained; the receiver's futex meanwhile */
     a32 sender_failed;     /* sender, before a step: 1 = its own buffer is bad, it can not go on */

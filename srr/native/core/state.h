@@ -16,7 +16,7 @@
  *   └── FAILN (failed, never received: safe to repeat) · FAILR (failed after it was received: in doubt)
  *       · RELAY (from BUSY: the receiver handed it on; the sender sends it to whom it says, as a new transaction)
  *
- *   Window lane (window.c):  RECV ──▶ ASK ──▶ RECV    the sender's thread fills the window; it may leave, as from RECV
+ *   Window lane (window.c):  BUSY ──▶ ASK ──▶ RECV    the sender's thread fills the window; it may leave, as from RECV
  *                            BUSY ──▶ GIVE ──▶ BUSY   the sender's thread drains it; it may not leave, as from BUSY
  *
  * Who may do what: the sender makes SENT, and IDLE from SENT, RECV and the terminal states; the

@@ -27,6 +27,9 @@
  * Ours: number, fields, word, number again. If it saw anything of request 2, the word had left ASK before; if it then sees ASK
  * again, that is request 2's, and so is the number that it reads after it.
  *
+ * A receiver that is late must not write into the lines of another's request: fields are written in BUSY, from which the sender can not
+ * leave, and receiver_step moves by compare and exchange.
+ *
  * The sender leaves from ASK at once: what the receiver has read is thrown away, for the word has changed. It
  * can not leave from GIVE, where the receiver writes into its window: it says so (BUSYC), and the receiver, which looks between
  * two chunks, ends it.
@@ -193,10 +196,12 @@ struct asking {
     struct slot *slot;
     uint64_t word;    /* in ASK or GIVE */
     uint32_t number;
+    uint32_t step;    /* receiver_step as we left it */
     uint64_t length;
     int64_t last, moved; /* when it must be done, and when we saw the sender move last; 0: we have not waited yet */
 };
 
+/* In BUSY: from RECV the sender could leave, and these fields be another receiver's. */
 static struct asking ask(struct conn *conn, const struct taken *taken, enum slot_state state, uint64_t offset,
                          uint64_t length)
 {
@@ -205,15 +210,16 @@ static struct asking ask(struct conn *conn, const struct taken *taken, enum slot
     a.number = (atomic_load(&slot->asked_number) + 1) % STEP_NUMBERS;
     atomic_store(&slot->asked_from, offset);
     atomic_store(&slot->asked, length);
-    atomic_store(&slot->receiver_step, step_make(a.number, 0));
+    a.step = step_make(a.number, 0);
+    atomic_store(&slot->receiver_step, a.step);
     atomic_store(&slot->asked_number, a.number);
     return a;
 }
 
 /* Its thread sleeps on the word until there is something to do. */
-static bool publish(struct asking *a, enum slot_state from)
+static bool publish(struct asking *a)
 {
-    uint64_t word = word_with(a->word, from);
+    uint64_t word = word_with(a->word, SLOT_BUSY);
     if (!atomic_compare_exchange_strong(&a->slot->word, &word, a->word))
         return false;
     if (atomic_load(&a->slot->sleeping))
@@ -221,10 +227,13 @@ static bool publish(struct asking *a, enum slot_state from)
     return true;
 }
 
+/* A compare and exchange: a sender that has left may be at another receiver's request by now, and this word is that one's. */
 static void receiver_stepped(struct asking *a, uint64_t chunks)
 {
-    atomic_store(&a->slot->receiver_step, step_make(a->number, chunks)); /* (c) */
-    if (atomic_load(&a->slot->sleeping))                                 /* (d) */
+    uint32_t next = step_make(a->number, chunks);
+    if (atomic_compare_exchange_strong(&a->slot->receiver_step, &a->step, next)) /* (c) */
+        a->step = next;
+    if (atomic_load(&a->slot->sleeping)) /* (d) */
         futex_wake(&a->slot->receiver_step, 1);
 }
 
@@ -276,9 +285,9 @@ static int64_t await_chunks(struct asking *a, uint64_t wanted)
         int64_t left = deadline(a);
         if (left <= 0)
             return -ETIME;
-        atomic_store(&slot->receiver_sleeping, 1); /* (a) */
+        atomic_fetch_add(&slot->receiver_sleeping, 1); /* (a) */
         int slept = futex_sleep(&slot->sender_step, seen, left < SLICE_FIRST ? left : SLICE_FIRST); /* (b) */
-        atomic_store(&slot->receiver_sleeping, 0);
+        atomic_fetch_sub(&slot->receiver_sleeping, 1);
         if (slept == -ETIMEDOUT && !conn_lives(a->conn))
             return -ESRCH;
     }
@@ -315,11 +324,15 @@ int64_t window_read(struct conn *conn, struct taken *taken, uint64_t offset, con
             return -EFAULT;
     }
     while (done < length) {
-        uint64_t now = length - done < REQUEST_MAX ? length - done : REQUEST_MAX;
+        uint64_t now = length - done < REQUEST_MAX ? length - done : REQUEST_MAX, word = taken->word;
+        if (!atomic_compare_exchange_strong(&conn->slot->word, &word, word_with(word, SLOT_BUSY)))
+            return -ESRCH;
         struct asking a = ask(conn, taken, SLOT_ASK, offset + done, now);
         taken->prefilled = 0;
-        if (!publish(&a, SLOT_RECV))
+        if (!publish(&a)) {
+            conn_end(conn, taken, SLOT_FAILR, EINTR); /* BUSYC: it wants to leave, and has waited for us */
             return -ESRCH;
+        }
         int64_t failed = take_chunks(&a, parts, count, done);
         if (!withdraw(&a, SLOT_RECV))
             return -ESRCH;
@@ -366,7 +379,7 @@ int64_t window_write(struct conn *conn, struct taken *taken, uint64_t offset, co
         uint64_t now = length - done < REQUEST_MAX ? length - done : REQUEST_MAX;
         bool end = last && done + now == length;
         struct asking a = ask(conn, taken, SLOT_GIVE, offset + done, now);
-        if (!publish(&a, SLOT_BUSY))
+        if (!publish(&a))
             return -ECANCELED;
         int64_t failed = put_chunks(&a, parts, count, done, !end);
         if (end && failed == 0)
