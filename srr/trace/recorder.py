@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from srr import processes
 from srr.trace import chunks
@@ -182,8 +182,9 @@ class Recorder:
     def tick(self, events: Sequence[Event], settled_ns: int) -> None:
         """``events``: all there are up to ``settled_ns``, and since the last call. A survey goes in where it was taken:
         after the events until then."""
-        events = [event for event in events if self._concerns(event)]
-        self._name(events)
+        self._name(event for event in events if not _is_of_all(event))
+        events = [event for event in events if not _is_of_all(event) or event.pid in self._known]
+        self._known.difference_update(_ended(events))  # another process may get the number
         pending = self._pending
         if pending is not None and pending.ended_ns <= settled_ns:
             at = next((n for n, event in enumerate(events) if when_of(event) > pending.ended_ns), len(events))
@@ -233,15 +234,10 @@ class Recorder:
             self._known |= fresh.keys()
             self._sink.names(fresh, {})
 
-    def _concerns(self, event: Event) -> bool:
-        """The kernel tells the ends and system calls of all threads there are: only of those that use srr."""
-        return not isinstance(event, Change) or event.kind not in _OF_ALL or event.pid in self._known
-
     def _name(self, events: Iterable[Event]) -> None:
         """What runs there, while it does: later nobody can tell."""
         known: dict[int, Known] = {}
         symbols: dict[tuple[int, int], str] = {}
-        ended: list[int] = []
         for event in events:
             pids = (event.client, event.server) if isinstance(event, Transaction) else (event.pid,)
             for pid in pids:
@@ -253,8 +249,15 @@ class Recorder:
                     if (event.pid, address) not in self._symbols and len(self._symbols) < _SYMBOLS_MAX:
                         self._symbols.add((event.pid, address))
                         symbols[event.pid, address] = self._feed.symbol(address, event.pid)
-            elif isinstance(event, Change) and event.kind is Kind.EXIT and event.tid == event.pid:
-                ended.append(event.pid)
         if known or symbols:
             self._sink.names(known, symbols)
-        self._known.difference_update(ended)  # another process may get the number
+
+
+def _is_of_all(event: Event) -> TypeGuard[Change]:
+    """The kernel tells the ends and system calls of all threads there are: only those that use srr are recorded."""
+    return isinstance(event, Change) and event.kind in _OF_ALL
+
+
+def _ended(events: Iterable[Event]) -> set[int]:
+    """Processes whose first thread has ended."""
+    return {event.pid for event in events if _is_of_all(event) and event.kind is Kind.EXIT and event.tid == event.pid}
