@@ -14,14 +14,15 @@ import click
 def doctor(ctx: click.Context, pid: int | None, as_json: bool) -> None:
     """Can this machine and this user do each lane? With PID: can a process like this one talk to that one?
 
-    It really sends, to a process that it starts for it: 1000 bytes inline and 1 MiB by the direct lane.
+    It really sends, to processes that it starts for it: 1000 bytes inline and 1 MiB by each lane. What srr-helper
+    is needed for, and whether it is there, it says too.
 
     \b
-    ok      it works
-    no      it does not, and a line below the table says what to do
-    later   only parts of srr that are to come need it
+    ok    it works
+    no    it does not, and a line below the table says what to do
+    off   it is not there, and messages travel without it; a line below says what for and how
 
-    Exit status: 0 if both lanes work (with PID: if every line is ok), else 1.
+    Exit status: 0 if short and long messages go (with PID: if every line is ok), else 1.
     """
     from srr.cli import table
     from srr.doctor import OK
@@ -29,8 +30,9 @@ def doctor(ctx: click.Context, pid: int | None, as_json: bool) -> None:
     if pid is None:
         from srr.doctor import exchange, machine
 
-        needed = exchange.lanes()
-        checks = needed + machine.machine(needed[-1].verdict == OK) + machine.coming()
+        inline, long, direct, window = exchange.lanes()
+        needed = [inline, long]
+        checks = [*needed, direct, window, *machine.machine(direct.verdict == OK)]
     else:
         from srr.doctor import pair
 

@@ -8,7 +8,8 @@ import re
 import resource
 import stat
 
-from srr.doctor import LATER, OK, Check, check
+from srr.doctor import OFF, OK, Check, check
+from srr.doctor.helper import helper
 from srr.doctor.proc import initial_pid_namespace, pid_namespace, status
 from srr.errors import Failure
 from srr.facts import facts, runtime_dir
@@ -31,6 +32,8 @@ def machine(direct_works: bool) -> list[Check]:
         cpus(),
         names_folder(),
         limits(),
+        helper(),
+        bpf(),
     ]
 
 
@@ -88,7 +91,8 @@ def ptrace_scope(direct_works: bool) -> Check:
     except FileNotFoundError:
         return Check("ptrace_scope", OK, "this kernel has no Yama: nothing beyond the ordinary rules")
     seen = f"{scope}: {_SCOPES.get(scope, 'unknown')}"
-    return check("ptrace_scope", direct_works or scope in "01", seen, "as root: sysctl kernel.yama.ptrace_scope=1")
+    fix = "for the direct lane, as root: sysctl kernel.yama.ptrace_scope=1"
+    return check("ptrace_scope", direct_works or scope in "01", seen, fix, otherwise=OFF)
 
 
 _SCOPES = {
@@ -121,7 +125,8 @@ def seccomp(direct_works: bool) -> Check:
         "seccomp",
         direct_works,
         f"a filter is on, and {lets}",
-        "allow process_vm_readv and process_vm_writev in the container's seccomp profile",
+        "for the direct lane, allow process_vm_readv and process_vm_writev in the container's seccomp profile",
+        otherwise=OFF,
     )
 
 
@@ -164,16 +169,11 @@ def _limit(value: int) -> str:
     return "unlimited" if value == resource.RLIM_INFINITY else str(value)
 
 
-def coming() -> list[Check]:
-    """What parts of srr that are to come will need."""
-    return [_bpf(), _helper()]
-
-
 _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 _BCC = "/usr/lib/python3/dist-packages/bcc/__init__.py"
 
 
-def _bpf() -> Check:
+def bpf() -> Check:
     """Debian's python3-bpfcc; PyPI's `bcc` is something else."""
     capabilities = int(status("self").get("CapEff", "0"), 16)
     may = capabilities >> _CAP_SYS_ADMIN & 1 or (capabilities >> _CAP_PERFMON & 1 and capabilities >> _CAP_BPF & 1)
@@ -188,8 +188,7 @@ def _bpf() -> Check:
         *([] if may else ["root, or CAP_BPF and CAP_PERFMON"]),
         *([] if uprobes else ["a kernel with CONFIG_UPROBE_EVENTS"]),
     ]
-    fix = f"for tracing, which is to come: {'; '.join(missing)}"
-    return Check("BPF", LATER, seen, fix) if missing else Check("BPF", OK, seen)
+    return check("BPF", not missing, seen, f"for srr-trace: {'; '.join(missing)}", otherwise=OFF)
 
 
 def _has_bcc() -> bool:
@@ -200,15 +199,3 @@ def _has_bcc() -> bool:
     except ImportError:
         # A virtual environment does not see Debian's packages; the system's Python does.
         return os.path.exists(_BCC)
-
-
-def _helper() -> Check:
-    path = os.environ.get("SRR_HELPER", "/run/srr/helper.sock")
-    if os.path.exists(path):
-        return Check("helper", OK, f"{path} is there")
-    return Check(
-        "helper",
-        LATER,
-        f"{path} is not there",
-        "only messages between different users need srr-helper, and it is to come; within one user nothing is missing",
-    )

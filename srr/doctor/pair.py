@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
+from dataclasses import replace
 
-from srr import processes
-from srr.doctor import Check, check
+from srr import names, processes
+from srr.doctor import NO, OK, Check, check
+from srr.doctor.helper import helper
 from srr.doctor.proc import pid_namespace, status
 from srr.errors import Failure
 
@@ -27,16 +30,34 @@ def pair(pid: int) -> list[Check]:
         return [
             check("process", False, f"{pid} ({processes.program(pid)}) is a thread of the kernel", "pick another one")
         ]
-    return [
-        check("process", True, processes.program(pid) or "it has just ended"),
-        _user(pid, mine, theirs),
-        _namespace(pid),
+    process = check("process", True, processes.program(pid) or "it has just ended")
+    user = _user(pid, mine, theirs)
+    themselves = [
         _dumpable(pid, theirs),
         _rights(pid, mine, theirs),
         _descriptors(pid),
         _memory(pid),
         _rows(pid),
     ]
+    # Without a helper: only they themselves. Root may look into everybody's rows, and nobody but root into root's.
+    if user.verdict == OK and all(check.verdict == OK for check in themselves):
+        return [process, user, _namespace(pid), *themselves]
+    there = helper()
+    if user.verdict == NO:
+        admitted = _admitted(pid, int(theirs["Uid"].split()[1])) if there.verdict == OK else []
+        if there.verdict == OK:
+            user = replace(user, verdict=OK, seen=f"{user.seen}: through srr-helper", fix="")
+        return [process, user, replace(there, verdict=OK if there.verdict == OK else NO), *admitted]
+    if there.verdict == OK:
+        themselves = [_stood_in_for(check) for check in themselves]
+    return [process, user, _namespace(pid), *themselves, there]
+
+
+def _stood_in_for(refused: Check) -> Check:
+    """Two processes of one user need no name to be introduced."""
+    if refused.verdict == OK:
+        return refused
+    return replace(refused, verdict=OK, seen=f"{refused.seen}; srr-helper introduces the two instead", fix="")
 
 
 def _user(pid: int, mine: dict[str, str], theirs: dict[str, str]) -> Check:
@@ -47,8 +68,35 @@ def _user(pid: int, mine: dict[str, str], theirs: dict[str, str]) -> Check:
         "user",
         same,
         f"this is user {os.geteuid()}, group {os.getegid()}; process {pid} is {uids}, {gids}",
-        "messages between users need srr-helper, which is to come; run both as one user and group",
+        "messages between users need srr-helper, or run both as one user and group",
     )
+
+
+def _admitted(pid: int, owner: int) -> list[Check]:
+    """Does one of its names let this process in? Those that it may not even see are not told."""
+    seen = [one for one in names.shared() if one.pid == pid]
+    open_to_us = [one for one in seen if _may_send(one)]
+    if open_to_us:
+        return [check("name", True, f"{' '.join(map(str, open_to_us))} lets this user send")]
+    try:
+        whose = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        whose = str(owner)
+    shown = " ".join(f"{one} ({one.mode:04o})" for one in seen) or "none that this user may see"
+    fix = (
+        f"let {whose} share one that admits this user, "
+        "srr.listen(NAME, mode=0o666) or srr.share(NAME, 0o660, group=GROUP), and send to NAME@" + whose
+    )
+    return [check("name", False, f"its shared names: {shown}", fix)]
+
+
+def _may_send(name: names.Shared) -> bool:
+    """As srr-helper decides: of group and others the one that fits; root and the owner always may."""
+    if os.geteuid() in (0, name.uid):
+        return True
+    if name.gid in (os.getegid(), *os.getgroups()):
+        return bool(name.mode & 0o020)
+    return bool(name.mode & 0o002)
 
 
 def _namespace(pid: int) -> Check:
@@ -109,9 +157,7 @@ def _memory(pid: int) -> Check:
     except OSError as error:
         if _yama() == "1":
             return check("memory", True, "while it Sends to us (ptrace_scope=1, PR_SET_PTRACER): the direct lane works")
-        return check(
-            "memory", False, f"/proc/{pid}/mem: {error.strerror}", "long messages fail; srr doctor shows ptrace_scope"
-        )
+        return check("memory", True, f"/proc/{pid}/mem: {error.strerror}; long messages go by the window lane")
     return check("memory", True, "it may be read and written: the direct lane works")
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from shell import Shell
 
-LANES = ("row files and inline lane", "direct lane")
+LANES = ("row files and inline lane", "long messages", "direct lane", "window lane")
 
 
 def doctor(shell: Shell, *arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -22,17 +21,20 @@ def doctor(shell: Shell, *arguments: str, **environment: str) -> tuple[int, dict
     checks = json.loads(ran.stdout)
     for check in checks:
         assert set(check) == {"name", "verdict", "seen", "fix"}
-        assert check["verdict"] in ("ok", "no", "later")
+        assert check["verdict"] in ("ok", "no", "off")
         assert check["seen"]
         assert (check["fix"] != "") == (check["verdict"] != "ok"), "what is not ok has a way to mend it"
     return ran.returncode, {check["name"]: check for check in checks}
 
 
-def test_both_lanes_are_really_tried(shell: Shell) -> None:
+def test_all_lanes_are_really_tried(shell: Shell) -> None:
     status, checks = doctor(shell)
     assert status == 0
-    assert "1000 bytes to another process (inline lane)" in checks[LANES[0]]["seen"]
-    assert "1048576 bytes to another process (direct lane)" in checks[LANES[1]]["seen"]
+    for title, lane, nbytes in zip(
+        LANES, ("inline", "direct", "direct", "window"), (1000, *[1 << 20] * 3), strict=True
+    ):
+        assert f"{nbytes} bytes to another process ({lane} lane)" in checks[title]["seen"]
+    assert "the kernel lets" in checks["long messages"]["seen"]
     assert {
         *("kernel", "/proc", "pid namespace", "ptrace_scope", "dumpable", "seccomp"),
         *("CPUs", "names", "limits", "BPF", "helper"),
@@ -52,8 +54,43 @@ def test_plain_text_has_a_line_for_each_check(shell: Shell) -> None:
 def test_a_lane_that_is_not_taken_is_a_no(shell: Shell) -> None:
     status, checks = doctor(shell, SRR_INLINE="0")
     assert status == 1
-    assert [checks[lane]["verdict"] for lane in LANES] == ["no", "ok"]
+    assert [checks[lane]["verdict"] for lane in LANES] == ["no", "ok", "ok", "ok"]
     assert "SRR_INLINE" in checks[LANES[0]]["fix"]
+
+
+def test_why_a_long_message_goes_as_it_does(shell: Shell) -> None:
+    status, checks = doctor(shell, SRR_LANE="window")
+    assert status == 0
+    assert "(window lane)" in checks["long messages"]["seen"] and "SRR_LANE=window" in checks["long messages"]["seen"]
+    assert checks["direct lane"]["verdict"] == "ok"
+
+
+#: A seccomp filter that answers process_vm_readv and process_vm_writev with EPERM, then the command.
+DENY = """
+import ctypes, os, platform, struct, sys
+numbers = {"x86_64": (310, 311), "aarch64": (270, 271)}[platform.machine()]
+is_it = [(0x15, 1, 0, numbers[0]), (0x15, 0, 1, numbers[1])]
+code = [(0x20, 0, 0, 0), *is_it, (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in code))
+filter = struct.pack("HxxxxxxP", len(code), ctypes.addressof(program))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_where_the_kernel_refuses_the_direct_lane(shell: Shell) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", DENY, "-P", "-m", "srr", "doctor", "--json"],
+        capture_output=True,
+        env=shell.environment(),
+        timeout=50,
+    )
+    checks = {check["name"]: check for check in json.loads(ran.stdout)}
+    assert ran.returncode == 0, "every message goes all the same"
+    assert [checks[lane]["verdict"] for lane in LANES] == ["ok", "ok", "off", "ok"]
+    assert "(window lane)" in checks["long messages"]["seen"] and "refuses" in checks["long messages"]["seen"]
+    assert checks["seccomp"]["verdict"] == "off" and "process_vm_readv" in checks["seccomp"]["fix"]
 
 
 def test_one_cpu_never_spins(shell: Shell) -> None:
@@ -124,11 +161,11 @@ def _thread() -> int:
     return thread.native_id
 
 
-@pytest.mark.parametrize("helper", ["there", "missing"])
-def test_the_helper_is_looked_for_where_the_environment_says(shell: Shell, helper: str) -> None:
+def test_no_helper_and_one_that_has_ended(shell: Shell) -> None:
     path = shell.folder / "helper.sock"
-    if helper == "there":
-        path.touch()
     checks = doctor(shell, SRR_HELPER=str(path))[1]
-    assert checks["helper"]["verdict"] == ("ok" if helper == "there" else "later")
-    assert str(path) in checks["helper"]["seen"]
+    assert checks["helper"]["verdict"] == "off" and str(path) in checks["helper"]["seen"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as nobody:
+        nobody.bind(str(path))
+    checks = doctor(shell, SRR_HELPER=str(path))[1]
+    assert checks["helper"]["verdict"] == "no" and "nobody listens" in checks["helper"]["seen"]

@@ -83,7 +83,9 @@ int srr_helper(struct srr_helper_view *ret_helper)
         memcpy(ret_helper->path, self->helper->path, sizeof ret_helper->path);
         ret_helper->layout = LAYOUT_VERSION;
         ret_helper->protocol = HELPER_PROTOCOL;
-        ret_helper->reachable = helper_ask(self, &request, &answer);
+        helper_join_once(self);
+        helper_look(self);
+        ret_helper->reachable = helper_ask_now(self, &request, &answer);
         if (ret_helper->reachable == -ENOSYS)
             ret_helper->reachable = self->helper->why;
         if (ret_helper->reachable == 0) {
