@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import pwd
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,13 +32,16 @@ _EVERY = "1"
     help=f"Look again every so often (default: {_EVERY} s) until Ctrl-C.",
 )
 def ps(as_json: bool, watch: float | None) -> None:
-    """Every process of this user that uses srr: its state, whom it is blocked on, and its messages.
+    """Every process of this user that uses srr: its state, whom it is blocked on, and its messages. Root sees all
+    users' processes.
 
     \b
     PID       the process; PID/TID for a thread that is not its first
     STATE     SEND: its message waits to be received; REPLY: it was received, the reply is pending;
               SIGNAL: the same, and a signal waits for it; RECEIVE: it waits for a message; -: it runs
-    ON        the process it is blocked on; for RECEIVE the sender that it waits for
+    USER      whose it is; only where there are several users' processes
+    ON        the process it is blocked on, with its name (NAME@USER is another user's), else its program;
+              for RECEIVE the sender that it waits for
     FOR       how long it has slept so; - while it spins
     SENT, RECEIVED   messages of the whole process so far
 
@@ -50,8 +56,8 @@ def ps(as_json: bool, watch: float | None) -> None:
     if watch is not None:
         _watch(watch)
     elif as_json:
-        found = _survey()
-        table.show_json([_record(process, found) for process in found])
+        seen = _survey()
+        table.show_json([_record(process, seen) for process in seen.processes])
     else:
         table.show(_table(_survey()))
 
@@ -74,10 +80,55 @@ def _watch(every: float) -> None:
             live.update(_table(_survey()), refresh=True)
 
 
-def _survey() -> list[Process]:
-    from srr import processes
+@dataclass
+class _Seen:
+    """One look at the table."""
 
-    return processes.survey(_report)
+    processes: list[Process]
+    #: Whose each of them is.
+    users: dict[int, int]
+    #: What other users call processes: name@user.
+    shared: dict[int, list[str]]
+    who: dict[int, Process] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.who = {process.pid: process for process in self.processes}
+
+    def names(self, pid: int) -> list[str]:
+        return [*(self.who[pid].names if pid in self.who else ()), *self.shared.get(pid, [])]
+
+    def program(self, pid: int) -> str:
+        """Also of processes that a message waits for and that have never used srr, or are not ours to look at."""
+        from srr import processes
+
+        return self.who[pid].program if pid in self.who else processes.program(pid)
+
+
+def _survey() -> _Seen:
+    from srr import names, processes
+
+    me, mine = os.getpid(), os.geteuid()
+    users, found = {}, []
+    for process in processes.survey(_report, everybody=mine == 0):
+        owner = _owner(process.pid)
+        if owner is not None and process.pid != me:
+            users[process.pid] = owner
+            found.append(process)
+    ours = {pid for pid, owner in users.items() if owner == mine}
+    on = {thread.on for process in found for thread in process.blocked if thread.on}
+    shared: dict[int, list[str]] = {}
+    if not ours.issuperset(on) or len(ours) < len(found):
+        for one in names.shared():
+            if one.uid != mine:
+                shared.setdefault(one.pid, []).append(str(one))
+    return _Seen(found, users, shared)
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        return None
 
 
 def _report(failure: Failure) -> None:
@@ -86,27 +137,28 @@ def _report(failure: Failure) -> None:
         click.echo(f"srr ps: {failure.strerror}", err=True)
 
 
-def _table(found: list[Process]) -> Table:
+def _table(seen: _Seen) -> Table:
     from srr.cli import table
 
-    who = {process.pid: process for process in found}
-    rows = [row for process in found for row in _rows(process, who)]
-    columns = [">PID", "~PROGRAM", "~NAMES", "STATE", "~ON", ">FOR", ">SENT", ">RECEIVED"]
+    rows = [row for process in seen.processes for row in _rows(process, seen)]
+    columns = [">PID", "~USER", "~PROGRAM", "~NAMES", "STATE", "~ON", ">FOR", ">SENT", ">RECEIVED"]
+    if set(seen.users.values()) <= {os.geteuid()}:
+        columns, rows = [columns[0], *columns[2:]], [[row[0], *row[2:]] for row in rows]
     return table.layout(columns, rows)
 
 
-def _rows(process: Process, who: dict[int, Process]) -> list[list[str]]:
+def _rows(process: Process, seen: _Seen) -> list[list[str]]:
     """The first line has the process's counts; the further ones are its other blocked threads."""
+    whose = [_user(seen.users[process.pid]), process.program, ",".join(seen.names(process.pid)) or "-"]
     first = [str(process.sent), str(process.received)]
     if not process.blocked:
-        return [[str(process.pid), process.program, ",".join(process.names) or "-", "-", "-", "-", *first]]
+        return [[str(process.pid), *whose, "-", "-", "-", *first]]
     return [
         [
             f"{process.pid}/{thread.tid}" if thread.tid not in (0, process.pid) else str(process.pid),
-            process.program,
-            ",".join(process.names) or "-",
+            *whose,
             str(thread.state),
-            _on(thread, who),
+            _on(thread, seen),
             _for(thread),
             *(first if at == 0 else ["-", "-"]),
         ]
@@ -114,13 +166,20 @@ def _rows(process: Process, who: dict[int, Process]) -> list[list[str]]:
     ]
 
 
-def _on(thread: Thread, who: dict[int, Process]) -> str:
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _on(thread: Thread, seen: _Seen) -> str:
     from srr.state import Blocked
 
     if not thread.on:
         return "anyone" if thread.state is Blocked.RECEIVE else "?"  # "?": it left while we looked
-    held = who[thread.on].names if thread.on in who else ()
-    return f"{thread.on} {held[0]}" if held else f"{thread.on} {_program(thread.on, who)}".rstrip()
+    held = seen.names(thread.on)
+    return f"{thread.on} {held[0] if held else seen.program(thread.on)}".rstrip()
 
 
 def _for(thread: Thread) -> str:
@@ -129,19 +188,12 @@ def _for(thread: Thread) -> str:
     return "-" if thread.seconds is None else table.span(thread.seconds)
 
 
-def _program(pid: int, who: dict[int, Process]) -> str:
-    """Also of processes that a message waits for and that have never used srr."""
-    from srr import processes
-
-    return who[pid].program if pid in who else processes.program(pid)
-
-
-def _record(process: Process, found: list[Process]) -> dict[str, Any]:
-    who = {other.pid: other for other in found}
+def _record(process: Process, seen: _Seen) -> dict[str, Any]:
     return {
         "pid": process.pid,
+        "uid": seen.users[process.pid],
         "program": process.program,
-        "names": list(process.names),
+        "names": seen.names(process.pid),
         "sent": process.sent,
         "received": process.received,
         "clients": process.clients,
@@ -152,8 +204,8 @@ def _record(process: Process, found: list[Process]) -> dict[str, Any]:
                 "tid": thread.tid or None,
                 "state": str(thread.state),
                 "on": thread.on or None,
-                "on_program": _program(thread.on, who) if thread.on else None,
-                "on_names": list(who[thread.on].names) if thread.on in who else [],
+                "on_program": seen.program(thread.on) if thread.on else None,
+                "on_names": seen.names(thread.on) if thread.on else [],
                 "seconds": thread.seconds,
                 "sent": thread.sent,
             }

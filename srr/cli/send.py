@@ -11,7 +11,7 @@ import srr
 
 
 @click.command(short_help="Send a message and print the reply.")
-@click.argument("target", metavar="NAME|PID")
+@click.argument("target", metavar="NAME[@USER]|PID")
 @click.argument("file", type=click.File("rb"), required=False, metavar="[FILE|-]")
 @click.option("-t", "--text", metavar="STRING", help="Send this text instead of a file.")
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=0), help="Longest that the Send may take.")
@@ -33,7 +33,8 @@ def send(
 ) -> None:
     """Send FILE's bytes (default: standard input) to a process, and write its reply to standard output.
 
-    The process is named by a name that it has attached, or by its pid. Without --timeout the Send
+    The process is named by a name that it has attached, or by its pid; NAME@USER is a name that another user shares.
+    Without --timeout the Send
     lasts until the process replies or ends; Ctrl-C gives up.
 
     \b
@@ -45,6 +46,7 @@ def send(
     Examples:
       srr send shout --text hello --timeout 5
       srr send backup big.tar > receipt
+      srr send plc@alice --text start
       make 2>&1 | srr send log --wait 10
     """
     if text is not None and file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import shlex
 import shutil
@@ -25,15 +26,26 @@ from srr.cli import BY_SIGNAL
     "--exec", "program", metavar="CMD", help="Answer each message with what CMD writes when it reads the message."
 )
 @click.option("--count", "limit", metavar="N", type=click.IntRange(min=1), help="End after N messages.")
+@click.option(
+    "--mode",
+    metavar="OCTAL",
+    callback=lambda ctx, option, value: _mode(value),
+    help="Other users may send too, as a file's mode says: w to send, r to see NAME listed (660: owner and group).",
+)
+@click.option("--group", help="The group that --mode is about (default: this process's own).")
 @click.option("-v", "--verbose", is_flag=True, help="One line on stderr for each message.")
-def serve(name: str, program: str | None, limit: int | None, verbose: bool) -> None:
+def serve(
+    name: str, program: str | None, limit: int | None, mode: int | None, group: str | None, verbose: bool
+) -> None:
     """Attach NAME and answer every message that comes to it: with the message itself, or with CMD's output.
 
     CMD is split into words as a shell would split it, and run without a shell (for a pipeline:
     --exec "sh -c 'sort | uniq'"), once for each message, one after the other. It reads the message on its
     standard input, and what it writes to its standard output is the reply. If it ends with a status other
     than 0 the sender gets EIO (Input/output error). Its stderr is yours. SRR_SENDER in its environment is
-    the sender's pid.
+    the sender's pid, SRR_SENDER_UID the number of its user.
+
+    With --mode other users find the server as NAME@USER, through srr-helper.
 
     Once the name is attached and messages are taken, stderr says "serving NAME as pid N".
 
@@ -46,15 +58,17 @@ def serve(name: str, program: str | None, limit: int | None, verbose: bool) -> N
     Examples:
       srr serve echo
       srr serve shout --exec 'tr a-z A-Z' --verbose
+      srr serve plc --mode 660 --group plant
     """
     if name.isdigit():
         raise click.BadParameter("a name of digits only would be taken for a pid by those who send.", param_hint="NAME")
     words = _words(program) if program is not None else None
+    gid = _gid(group, mode)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _end)
 
-    with srr.listen(name) as port:
+    with srr.listen(name, mode, gid) as port:
         click.echo(f"serving {name} as pid {port.pid}", err=True)
         for _ in range(limit) if limit is not None else numbers():
             answer(port.receive(), words, verbose)
@@ -72,7 +86,7 @@ def answer(message: srr.Message, words: list[str] | None, verbose: bool) -> None
                     words,
                     input=request,
                     stdout=subprocess.PIPE,
-                    env=os.environ | {"SRR_SENDER": str(message.pid)},
+                    env=os.environ | {"SRR_SENDER": str(message.pid), "SRR_SENDER_UID": str(message.uid)},
                     check=False,
                 )
                 if ran.returncode == 0:
@@ -111,6 +125,26 @@ def _words(program: str) -> list[str]:
     if shutil.which(words[0]) is None:
         raise click.BadParameter(f"{words[0]}: there is no such program in PATH.", param_hint="--exec")
     return words
+
+
+def _mode(value: str | None) -> int | None:
+    if value is None:
+        return None
+    mode = int(value, 8) if value.isdigit() and not set(value) & {"8", "9"} else -1
+    if mode < 0 or mode & ~0o666:
+        raise click.BadParameter(f"{value}: give digits as for chmod, none of them above 6: 660 or 666.")
+    return mode
+
+
+def _gid(group: str | None, mode: int | None) -> int | None:
+    if group is None:
+        return None
+    if mode is None:
+        raise click.UsageError("--group says whom --mode is about; give --mode, too.")
+    try:
+        return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise click.BadParameter(f"{group}: there is no such group.", param_hint="--group") from None
 
 
 def _ended(status: int) -> str:

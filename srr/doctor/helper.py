@@ -31,7 +31,10 @@ _FIXES = {
     ),
     errno.ETIMEDOUT: ("it does not answer: stopped, or overwhelmed", "srr-helper's log says more; restart it"),
 }
-_FIXES[errno.EPIPE] = _FIXES[errno.ECONNRESET] = _FIXES[errno.EAGAIN]
+_FIXES[errno.EPIPE] = _FIXES[errno.ECONNRESET] = (
+    "it ended the connection: this user has too many processes there, or no number of its own (65534)",
+    "srr-helper's log says which, and how to allow it",
+)
 #: futex_waitv: a receiver waits for all its pairs together.
 _KERNEL = (5, 16)
 

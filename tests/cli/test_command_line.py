@@ -42,7 +42,7 @@ def test_version(shell: Shell) -> None:
         (["ps", "--json", "--watch"], "--json prints once"),
         (["ps", "--watch", "0"], "'--watch'"),
         (["names", "--all"], "No such option"),
-        (["send"], "Missing argument 'NAME|PID'"),
+        (["send"], "Missing argument 'NAME[@USER]|PID'"),
         (["send", "calc", "--text", "a", "-"], "give one of them"),
         (["send", "calc", "/nonexistent"], "/nonexistent"),
         (["send", "calc", "--text", "a", "--timeout", "-1"], "'--timeout'"),

@@ -180,3 +180,24 @@ def test_a_reader_that_goes_away_is_no_traceback(shell: Shell) -> None:
     _, errors = client.communicate(b"x" * 1_000_000)
     assert client.returncode == 1
     assert b"Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--mode", "999"), "--mode': 999: give digits as for chmod"),
+        (("--mode", "777"), "none of them above 6"),
+        (("--group", "root"), "give --mode, too"),
+        (("--mode", "660", "--group", "no such group"), "no such group: there is no such group"),
+    ],
+)
+def test_a_mode_that_is_none(shell: Shell, options: tuple[str, ...], said: str) -> None:
+    ran = shell.run("serve", "plc", *options)
+    assert ran.returncode == 2
+    assert said in " ".join(ran.stderr.decode().replace("\u2502", " ").split())
+
+
+def test_nobody_to_share_a_name_by(shell: Shell) -> None:
+    ran = shell.run("serve", "plc", "--mode", "660", environment={"SRR_HELPER": str(shell.folder / "none")})
+    assert ran.returncode == 1
+    assert b"srr-helper does not run here" in ran.stderr
