@@ -152,6 +152,8 @@ struct part {
  *   [ number 12 ][ chunks ]
  */
 #define STEP_CHUNKS (UINT32_C(1) << 20)
+#define STEP_END (STEP_CHUNKS - 1)    /* the receiver has ended this request */
+#define STEP_LEAP UINT32_C(0x55555)   /* the sender leaves: no small number of leaps and steps comes back to a value */
 #define STEP_NUMBERS UINT32_C(4096)
 static inline uint32_t step_make(uint32_t number, uint64_t chunks)
 {

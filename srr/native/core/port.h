@@ -47,6 +47,7 @@ struct taken {
     uint64_t received_ns, transfer_ns; /* with traced */
     pid_t tid, by;   /* the sending thread, and ours that took it */
     uint64_t prefilled; /* bytes of the message that are in the window, and not overwritten yet */
+    uint32_t asked;  /* receiver_step, as a reply by the window has left it */
     uint8_t lane;
     bool traced;     /* its sender wants to know the times */
 };

@@ -15,6 +15,7 @@
 #include "srr.h"
 #include "traced.h"
 #include "transfer.h"
+#include "window.h"
 
 /* A failed read or write of a long one: what it means to us. */
 static int64_t blame(int64_t r)
@@ -97,6 +98,8 @@ static int64_t answer(uint64_t id, const struct iovec *reply, int parts)
     atomic_store_explicit(&slot->reply_flags, (uint8_t)flags, memory_order_relaxed);
     tell_reply(&held, length, lane, 0);
     conn_end(held.conn, &held.taken, SLOT_DONE, 0);
+    if (lane == SRR_LANE_WINDOW)
+        window_close(held.conn, &held.taken);
     message_release(&held, true);
     return r;
 }

@@ -155,6 +155,8 @@ static void poke_sender(void *arg, int signo)
             s->left = seen;
         else
             s->must_leave = true;
+        if (state_is_served(word_state(seen)))
+            window_leave(s->place);
         return;
     }
 }
@@ -197,8 +199,8 @@ static int sleep_a_slice(struct sending *s, a32 *futex, uint32_t value, struct p
 }
 
 /*
- * Sleep once, while *futex == value: the word itself, or what the receiver does in the window. Returns why the Send must end (it may
- * not be able to yet), or 0.
+ * Sleep once, while *futex == value: the word itself, or what the receiver does in the window. Returns why the Send must
+ * end (it may not be able to yet), or 0.
  */
 static int sleep_on(struct sending *s, uint64_t seen, a32 *futex, uint32_t value, struct patience *patience, bool leaving)
 {
@@ -235,7 +237,10 @@ static bool may_abandon(struct sending *s, uint64_t word)
 {
     if (s->link->front || !state_is_being_written(word_state(word)))
         return false;
+    uint64_t seen = word;
     s->place->abandoned = atomic_compare_exchange_strong(&s->place->slot->word, &word, word_with(word, SLOT_BUSYC));
+    if (s->place->abandoned && state_is_served(word_state(seen)))
+        window_leave(s->place);
     return s->place->abandoned;
 }
 
@@ -259,11 +264,14 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
         }
         if (why != 0 && word_leaving(word) != word) {
             uint64_t left = word_leaving(word);
-            if (atomic_compare_exchange_strong(&slot->word, &word, left) && word_state(left) == SLOT_IDLE) {
-                *ret_why = why;
-                return word; /* what it was when we left: SENT or RECV */
-            }
-            continue;
+            if (!atomic_compare_exchange_strong(&slot->word, &word, left))
+                continue;
+            if (state_is_served(word_state(word)))
+                window_leave(s->place);
+            if (word_state(left) != SLOT_IDLE)
+                continue;
+            *ret_why = why;
+            return word; /* what it was when we left: SENT, RECV or ASK */
         }
         a32 *futex = low_half(&slot->word);
         uint32_t value = (uint32_t)word;
@@ -372,8 +380,6 @@ static int transact(struct process *self, struct link *link, struct place *place
     wait_end();
     if (place->traced.on)
         traced_woken(place);
-    if (state_is_served(word_state(end)))
-        window_leave(place);
     if (lent)
         lease_end(self, link, place);
     r = read_result(place, letter, end, why, sent);

@@ -13,8 +13,8 @@
  *     receiver_sleeping = 1
  *     FUTEX_WAIT, for ever
  *
- * Ours: (a) sleeping = 1, (b) FUTEX_WAIT(step, as it was seen); and (c) step, (d) sleeping? wake. All seq_cst: if (d) misses (a),
- * (c) was before (b)'s comparison, which then fails. The same in the other direction.
+ * Ours: (a) sleeping = 1, (b) FUTEX_WAIT(step, as it was seen); and (c) step, (d) sleeping? wake. All seq_cst: if (d)
+ * misses (a), (c) was before (b)'s comparison, which then fails. The same in the other direction.
  *
  * The sender may find requests in any order of its own steps, and must not take half of one request for another:
  *
@@ -27,27 +27,45 @@
  * Ours: number, fields, word, number again. If it saw anything of request 2, the word had left ASK before; if it then sees ASK
  * again, that is request 2's, and so is the number that it reads after it.
  *
- * A receiver that is late must not write into the lines of another's request: fields are written in BUSY, from which the sender can not
- * leave, and receiver_step moves by compare and exchange.
+ * Nor must it sleep on the word, which is the same in both requests:
  *
- * The sender leaves from ASK at once: what the receiver has read is thrown away, for the word has changed. It
- * can not leave from GIVE, where the receiver writes into its window: it says so (BUSYC), and the receiver, which looks between
- * two chunks, ends it.
+ *     receiver                             sender
+ *     word: GIVE -> BUSY (1 is done)       has done all of request 1; word == GIVE, as I saw it
+ *     word: BUSY -> GIVE (2)
+ *     sleeping == 0: no wake
+ *                                          sleeping = 1; FUTEX_WAIT(word, GIVE), for ever
  *
- * Nobody waits for ever for the other: the sender looks whether the receiver lives at the end of each slice, as in all of Send; the
- * receiver looks too, and gives up a sender that does not move (deadline()).
+ * Ours: in ASK and GIVE it sleeps on receiver_step, which changes at each chunk, at each request's end (STEP_END), and at the
+ * next one's beginning; read first, then the word once more.
+ *
+ * A receiver that is late must not write into the lines of another's request: fields are written in BUSY, from which the
+ * sender can not leave, and receiver_step moves by compare and exchange.
+ *
+ * The sender leaves from ASK at once: what the receiver has read is thrown away, for the word has changed. It can not
+ * leave from GIVE, where the receiver writes into its window: it says so (BUSYC), and the receiver, which looks between
+ * two chunks, ends it. In both it makes its step leap, for the receiver may sleep on it. By one, or back and forth, would
+ * not do: a step and a leap must not end where they began.
+ *
+ * A request that ends early, as the receiver's buffer is bad, must leave the window at rest: a chunk that the sender still
+ * fills, or drains, would mix with those of the next request.
+ *
+ * Nobody waits for ever for the other: the sender looks whether the receiver lives at the end of each slice, as in all of
+ * Send; the receiver looks too, and gives up a sender that does not move (deadline()).
+ *
+ * tests/model/window.pml is a model of all this; its labels are the names of these functions.
  */
 #define _GNU_SOURCE
 #include "window.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "signals.h"
 #include "srr.h"
 #include "state.h"
 
-#define REQUEST_MAX ((uint64_t)(STEP_CHUNKS - 1) * WINDOW_CHUNK) /* bytes of one request: what its steps can count */
+#define REQUEST_MAX ((uint64_t)(STEP_END - 1) * WINDOW_CHUNK) /* bytes of one request: what its steps can count */
 
 static uint64_t chunks_of(uint64_t length) { return (length + WINDOW_CHUNK - 1) / WINDOW_CHUNK; }
 
@@ -70,26 +88,24 @@ int window_prefill(struct place *place, const struct letter *letter)
     return 0;
 }
 
-/* One more chunk is done, or none will ever be. */
+/* One more chunk is done, or none will ever be. All wake: a receiver that is late may sleep there, too. */
 static void step(struct slot *slot, const struct letter *letter)
 {
     atomic_store(&slot->sender_step, step_make(letter->number, letter->done)); /* (c) */
     if (atomic_load(&slot->receiver_sleeping))                                   /* (d) */
-        futex_wake(&slot->sender_step, 1);
+        futex_wake(&slot->sender_step, INT_MAX);
 }
 
 enum found { NOTHING, REQUEST, LOOK_AGAIN };
 
-/* What the slot asks for, copied and checked. Nonsense is nothing; so is what the word has left behind. */
+/* What the slot asks for, copied and checked. Nonsense is nothing. */
 static enum found read_request(struct slot *slot, struct letter *letter, uint64_t word)
 {
     uint32_t number = atomic_load(&slot->asked_number);
     if (letter->begun && number == letter->number)
         return REQUEST;
     uint64_t from = atomic_load(&slot->asked_from), length = atomic_load(&slot->asked);
-    if (atomic_load(&slot->word) != word)
-        return NOTHING;
-    if (atomic_load(&slot->asked_number) != number)
+    if (atomic_load(&slot->word) != word || atomic_load(&slot->asked_number) != number)
         return LOOK_AGAIN;
     uint64_t end = word_state(word) == SLOT_ASK ? letter->nbytes : letter->room;
     if (number >= STEP_NUMBERS || length == 0 || length > REQUEST_MAX || from > end || length > end - from)
@@ -121,21 +137,18 @@ static int drain(struct place *place, struct letter *letter)
 bool window_serve(struct place *place, struct letter *letter, uint64_t word, a32 **ret_futex, uint32_t *ret_value)
 {
     struct slot *slot = place->slot;
-    *ret_futex = low_half(&slot->word);
-    *ret_value = (uint32_t)word;
+    uint32_t theirs = atomic_load(&slot->receiver_step);
+    *ret_futex = &slot->receiver_step;
+    *ret_value = theirs;
+    if (atomic_load(&slot->word) != word)
+        return true;
     enum found found = read_request(slot, letter, word);
     if (found != REQUEST)
         return found == LOOK_AGAIN;
-    uint32_t theirs = atomic_load(&slot->receiver_step);
-    uint64_t k = letter->done, count = chunks_of(letter->length), their_chunks = step_chunks(theirs, letter->number);
-    if (k == count)
-        return false; /* what comes next, the word will tell */
+    uint64_t k = letter->done, their_chunks = step_chunks(theirs, letter->number);
     bool filling = word_state(word) == SLOT_ASK;
-    if (filling ? k >= their_chunks + WINDOW_CHUNKS : k >= their_chunks) {
-        *ret_futex = &slot->receiver_step;
-        *ret_value = theirs;
+    if (k == chunks_of(letter->length) || k >= their_chunks + (filling ? WINDOW_CHUNKS : 0))
         return false;
-    }
     int64_t r = filling ? gather(chunk_in(place->window, k), chunk_length(letter->length, k), letter->message,
                                  letter->message_parts, letter->from + k * WINDOW_CHUNK)
                         : drain(place, letter);
@@ -153,9 +166,8 @@ int window_finish(struct place *place, struct letter *letter)
     struct slot *slot = place->slot;
     if (read_request(slot, letter, atomic_load(&slot->word)) != REQUEST)
         return -EPROTO;
-    uint64_t count = chunks_of(letter->length);
-    if (step_chunks(atomic_load(&slot->receiver_step), letter->number) != count ||
-        count - letter->done > WINDOW_CHUNKS)
+    uint64_t count = chunks_of(letter->length), theirs = step_chunks(atomic_load(&slot->receiver_step), letter->number);
+    if ((theirs != count && theirs != STEP_END) || count - letter->done > WINDOW_CHUNKS)
         return -EPROTO;
     for (; letter->done < count; letter->done++)
         if (drain(place, letter) < 0)
@@ -166,9 +178,10 @@ int window_finish(struct place *place, struct letter *letter)
 void window_leave(struct place *place)
 {
     struct slot *slot = place->slot;
-    atomic_fetch_xor(&slot->sender_step, STEP_CHUNKS - 1); /* any other value: the receiver looks at the word */
+    uint32_t old = atomic_load(&slot->sender_step); /* only this thread writes it: this one, or step() that we interrupt */
+    atomic_store(&slot->sender_step, step_make(old / STEP_CHUNKS, old % STEP_CHUNKS + STEP_LEAP));
     if (atomic_load(&slot->receiver_sleeping))
-        futex_wake(&slot->sender_step, 1);
+        futex_wake(&slot->sender_step, INT_MAX);
 }
 
 /* ---- the receiver */
@@ -227,7 +240,7 @@ static bool publish(struct asking *a)
     return true;
 }
 
-/* A compare and exchange: a sender that has left may be at another receiver's request by now, and this word is that one's. */
+/* A compare and exchange: a sender that has left may be at another receiver's request by now, and the step be that one's. */
 static void receiver_stepped(struct asking *a, uint64_t chunks)
 {
     uint32_t next = step_make(a->number, chunks);
@@ -242,10 +255,16 @@ static bool withdraw(struct asking *a, enum slot_state to)
 {
     uint64_t word = a->word;
     bool done = atomic_compare_exchange_strong(&a->slot->word, &word, word_with(a->word, to));
-    receiver_stepped(a, STEP_CHUNKS - 1);
+    receiver_stepped(a, STEP_END);
     if (atomic_load(&a->slot->sleeping))
         futex_wake(low_half(&a->slot->word), 1);
     return done;
+}
+
+void window_close(struct conn *conn, const struct taken *taken)
+{
+    struct asking a = {.conn = conn, .slot = conn->slot, .number = taken->asked / STEP_CHUNKS, .step = taken->asked};
+    receiver_stepped(&a, STEP_END);
 }
 
 /* Why the sender's word is not what we made it. */
@@ -303,8 +322,10 @@ static int64_t take_chunks(struct asking *a, const struct iovec *parts, int coun
             return there;
         if ((uint64_t)there > total || (uint64_t)there > k + WINDOW_CHUNKS)
             return -EPROTO;
-        if (scatter(parts, count, at + k * WINDOW_CHUNK, chunk_in(a->conn->window, k), chunk_length(a->length, k)) < 0)
-            return -EFAULT;
+        if (scatter(parts, count, at + k * WINDOW_CHUNK, chunk_in(a->conn->window, k), chunk_length(a->length, k)) < 0) {
+            there = await_chunks(a, k + WINDOW_CHUNKS < total ? k + WINDOW_CHUNKS : total);
+            return there < 0 ? there : -EFAULT; /* the window is at rest: what comes next may use it */
+        }
         receiver_stepped(a, k + 1);
     }
     return 0;
@@ -353,8 +374,10 @@ static int64_t put_chunks(struct asking *a, const struct iovec *parts, int count
             return taken;
         if ((uint64_t)taken > k)
             return -EPROTO;
-        if (gather(chunk_in(a->conn->window, k), chunk_length(a->length, k), parts, count, at + k * WINDOW_CHUNK) < 0)
-            return -EFAULT;
+        if (gather(chunk_in(a->conn->window, k), chunk_length(a->length, k), parts, count, at + k * WINDOW_CHUNK) < 0) {
+            taken = await_chunks(a, k);
+            return taken < 0 ? taken : -EFAULT;
+        }
         receiver_stepped(a, k + 1);
     }
     if (drained && (taken = await_chunks(a, total)) < 0)
@@ -372,7 +395,8 @@ int64_t window_write(struct conn *conn, struct taken *taken, uint64_t offset, co
         struct asking a = ask(conn, taken, SLOT_BUSY, offset, length);
         if (gather(conn->window, length, parts, count, 0) < 0)
             return -EFAULT;
-        atomic_store(&a.slot->receiver_step, step_make(a.number, chunks_of(length)));
+        taken->asked = step_make(a.number, chunks_of(length));
+        atomic_store(&a.slot->receiver_step, taken->asked);
         return (int64_t)length;
     }
     while (done < length) {
@@ -382,8 +406,10 @@ int64_t window_write(struct conn *conn, struct taken *taken, uint64_t offset, co
         if (!publish(&a))
             return -ECANCELED;
         int64_t failed = put_chunks(&a, parts, count, done, !end);
-        if (end && failed == 0)
+        if (end && failed == 0) {
+            taken->asked = a.step;
             return (int64_t)length;
+        }
         if (!withdraw(&a, SLOT_BUSY))
             return failed < 0 && failed != -EFAULT ? failed : -ECANCELED;
         if (failed < 0)

@@ -23,15 +23,15 @@ struct letter {
 int window_prefill(struct place *place, const struct letter *letter);
 
 /*
- * The word is in ASK or GIVE: does one chunk. False: nothing can be done now; sleep while *ret_futex == *ret_value, which changes
- * when that changes.
+ * The word is in ASK or GIVE: does one chunk. False: nothing can be done now; sleep while *ret_futex == *ret_value, which
+ * changes when that changes, and when the request ends. True: look at the word again.
  */
 bool window_serve(struct place *place, struct letter *letter, uint64_t word, a32 **ret_futex, uint32_t *ret_value);
 
 /* The transaction is over: takes what is still in the window. 0, -EFAULT, or -EPROTO: the receiver wrote nonsense. */
 int window_finish(struct place *place, struct letter *letter);
 
-/* The sender has left while the receiver waited for it: tell it. */
+/* The sender has left ASK or GIVE, or wants to: a receiver that waits for it looks at the word. Also in a handler. */
 void window_leave(struct place *place);
 
 /*
@@ -48,5 +48,8 @@ int64_t window_read(struct conn *conn, struct taken *taken, uint64_t offset, con
  */
 int64_t window_write(struct conn *conn, struct taken *taken, uint64_t offset, const struct iovec *parts, int count,
                      uint64_t length, bool last);
+
+/* After a reply by the window, when the word says DONE: the sender may sleep on what we have done. */
+void window_close(struct conn *conn, const struct taken *taken);
 
 #endif
