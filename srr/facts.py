@@ -42,3 +42,24 @@ def extension() -> str:
 def probe_cost(hits: int) -> int:
     """Nanoseconds that so many hits of the probe ``idle`` take in this process: what listening costs, once attached."""
     return _native.probe_cost(hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """What there is of srr-helper. ``error``: 0, or the errno that says why it is not reached."""
+
+    path: str
+    error: int
+    protocol: int
+    #: The version of the rows that it was built with.
+    layout: int
+    #: 1: it has a worker that moves bytes (``--transfer``).
+    transfer: int
+    #: This user's: processes, names, pairs, KiB of pairs, watches, leases, moves, log lines.
+    used: list[int]
+    limit: list[int]
+
+
+def helper() -> Helper:
+    """Asks srr-helper, and joins this process to it. Waits for it, 5 seconds at most."""
+    return Helper(**_native.helper())

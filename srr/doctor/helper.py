@@ -6,7 +6,7 @@ import errno
 import os
 import re
 
-from srr import _native
+from srr import facts
 from srr.doctor import OFF, OK, Check, check
 
 _START = "start it: systemctl enable --now srr-helper.socket, or by hand, as root: srr-helper; see srr-helper(8)"
@@ -41,15 +41,14 @@ _KERNEL = (5, 16)
 
 def helper() -> Check:
     """The helper itself, joined by this process."""
-    found = _native.helper()
-    path, error = found["path"], found["error"]
+    found = facts.helper()
+    path, error = found.path, found.error
     if error == 0:
         uses = ", ".join(
-            f"{used} of {limit} {what}"
-            for what, used, limit in zip(_QUOTAS, found["used"], found["limit"], strict=False)
+            f"{used} of {limit} {what}" for what, used, limit in zip(_QUOTAS, found.used, found.limit, strict=False)
         )
-        moves = "moves bytes too (--transfer)" if found["transfer"] else "moves no bytes"
-        return Check("helper", OK, f"{path}, protocol {found['protocol']}, {moves}; this user has {uses}")
+        moves = "moves bytes too (--transfer)" if found.transfer else "moves no bytes"
+        return Check("helper", OK, f"{path}, protocol {found.protocol}, {moves}; this user has {uses}")
     release = os.uname().release
     if tuple(int(n) for n in re.findall(r"\d+", release)[:2]) < _KERNEL:
         needed = ".".join(map(str, _KERNEL))
