@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks rendezvous.pml with spin: check.sh [quick|mutants|terminate|full|all]     (needs: spin, gcc)
+# Checks rendezvous.pml and window.pml with spin: check.sh [quick|mutants|terminate|full|all]     (needs: spin, gcc)
 #
 #   quick      the protocol keeps its promises, in small configurations; and each way to end a Send occurs
 #   mutants    each mistake that can be put in is found, and breaks the promise that is named here
@@ -18,10 +18,13 @@ say() { # verdict, kind, text, result
     printf '%-8s %-9s %-76s %s\n' "$1" "$2" "$3" "$4"
 }
 
-# build FLAGS-OF-SPIN FLAGS-OF-GCC: ./pan in a folder of its own
+# build FLAGS-OF-SPIN FLAGS-OF-GCC: ./pan in a folder of its own. -DWINDOW: of window.pml
 build() {
+    local model=rendezvous.pml
+    options=
+    [[ $1 == *-DWINDOW* ]] && model=window.pml options=-E # who is killed ends anywhere; monitor() sees who is stuck
     cd "$(mktemp -d "$tmp/run.XXXXXX")" && cp "$here"/*.pml . &&
-        spin $1 -a rendezvous.pml >log 2>&1 && gcc -w -DCOLLAPSE $2 -o pan pan.c >>log 2>&1 && return
+        spin $1 -a $model >log 2>&1 && gcc -w -DCOLLAPSE $2 -o pan pan.c >>log 2>&1 && return
     touch "$tmp/surprise"
     printf 'BUILD FAILED: %s\n%s\n' "$1" "$(cat log)"
     return 1
@@ -31,7 +34,7 @@ complete() { ! grep -qE 'Search not completed|-DMEMLIM|max search depth|out of m
 
 holds() { # memory in MB, hash bits, spin flags, gcc flags
     build "$3" "-O2 -DSAFETY -DMEMLIM=$1 $4" || return
-    ./pan -m1000000 -w"$2" >out 2>&1
+    ./pan $options -m1000000 -w"$2" >out 2>&1
     local states verdict=SURPRISE
     states=$(awk '/states, stored/ { print $1 }' out)
     grep -q 'errors: 0$' out && complete && verdict=ok
@@ -40,7 +43,7 @@ holds() { # memory in MB, hash bits, spin flags, gcc flags
 
 refuted() { # promise, mistake, spin flags, gcc flags
     build "-D$2 $3" "-O1 -DSAFETY -DMEMLIM=1900 $4" || return
-    ./pan -m1000000 -w22 >out 2>&1
+    ./pan $options -m1000000 -w22 >out 2>&1
     local broken verdict=SURPRISE
     broken=$(grep 'assertion violated' out | grep -oE '[A-Za-z]+(_[a-z]+)+' | grep -oE '^([A-GS]|delivered)_.*')
     [ "$broken" = "$1" ] && verdict=ok
@@ -49,7 +52,7 @@ refuted() { # promise, mistake, spin flags, gcc flags
 
 occurs() { # how a Send ends (number, name), spin flags
     build "-DREACH=$1 $3" "-O1 -DSAFETY -DMEMLIM=1900" || return
-    ./pan -m1000000 -w22 >out 2>&1
+    ./pan $options -m1000000 -w22 >out 2>&1
     local verdict=SURPRISE
     grep -qE "assertion violated \(.*!=$1\)" out && verdict=ok
     say $verdict occurs "$3" "$2"
@@ -112,6 +115,13 @@ holds|1900|22|-DNC=1 -DNX=2 -DSIG=2 -DCATCH=2
 holds|1900|22|-DNC=1 -DNX=1 -DSIG=2 -DCATCH=2 -DKB=1
 holds|1900|22|-DNC=1 -DNX=1 -DNT=2 -DSIG=1 -DCATCH=2
 holds|1900|22|-DNC=1 -DNX=1 -DNT=2 -DSIG=1 -DCATCH=2 -DMORE=1
+holds|1900|22|-DWINDOW
+holds|1900|22|-DWINDOW -DLEAVES=0 -DREQS=2
+holds|1900|22|-DWINDOW -DLEAVES=0 -DREQS=2 -DFAULTS=1
+holds|1900|22|-DWINDOW -DSTALLS=1
+holds|1900|22|-DWINDOW -DKR=1
+holds|1900|22|-DWINDOW -DKS=1
+holds|1900|22|-DWINDOW -DFEW -DNX=2 -DM=2 -DN=1
 occurs|1|success|-DNC=1 -DKB=1 -DMORE=1
 occurs|2|time-out, not received|-DNC=1 -DKB=1 -DMORE=1
 occurs|10|time-out, in doubt|-DNC=1 -DKB=1 -DMORE=1
@@ -188,6 +198,27 @@ refuted|A_lost_wakeup|BUG_TOLD_ONLY_IN_RECV|-DNC=1 -DNT=2 -DSIG=1 -DCATCH=2 -DMO
 refuted|A_lost_wakeup|BUG_SIGNALS_TAKEN|-DNC=1 -DNX=2 -DNV=2 -DSIG=2 -DCATCH=2 -DTOUR=1|-DT_REVERSE
 refuted|S_told_another|BUG_WORD_READ_FIRST|-DNC=1 -DNX=2 -DNV=2 -DSIG=2 -DCATCH=2 -DTOUR=1|-DT_REVERSE
 refuted|S_told_another|BUG_SIGNALS_NOT_CLEARED|-DNC=1 -DNX=2 -DSIG=2 -DCATCH=2
+refuted|A_lost_wakeup|BUG_SLEEPS_ON_THE_WORD|-DWINDOW -DLEAVES=0
+refuted|A_lost_wakeup|BUG_SLEEPS_ON_THE_WORD_AT_LAST|-DWINDOW -DLEAVES=0
+refuted|A_lost_wakeup|BUG_WORD_READ_ONCE|-DWINDOW -DLEAVES=0
+refuted|A_lost_wakeup|BUG_NOT_CLOSED|-DWINDOW -DLEAVES=0
+refuted|A_lost_wakeup|BUG_NO_STEP_AT_END|-DWINDOW -DLEAVES=0
+refuted|S_mixed_request|BUG_NUMBER_READ_ONCE|-DWINDOW -DLEAVES=0 -DREQS=2 -DFAULTS=1
+refuted|S_mixed_request|BUG_NUMBER_FIRST|-DWINDOW -DLEAVES=0 -DREQS=2
+refuted|A_lost_wakeup|BUG_ASKED_IN_RECV|-DWINDOW -DFEW -DNX=2 -DNV=2 -DM=2 -DN=1
+refuted|A_lost_wakeup|BUG_STEPPED_BLINDLY|-DWINDOW -DFEW -DNX=2 -DNV=2 -DM=2 -DN=1
+refuted|A_lost_wakeup|BUG_LEAVES_QUIETLY|-DWINDOW
+refuted|A_lost_wakeup|BUG_LEAVES_GIVE_QUIETLY|-DWINDOW
+refuted|A_lost_wakeup|BUG_LEAVES_BY_ONE|-DWINDOW
+refuted|A_lost_wakeup|BUG_LEAVES_BY_XOR|-DWINDOW -DFEW -DNX=2 -DNV=2 -DM=1 -DN=1 -DLEAVES=2
+refuted|C_wrong_reply|BUG_LEAVES_FROM_GIVE|-DWINDOW -DFEW -DNX=2 -DM=2 -DN=1
+refuted|A_lost_wakeup|BUG_FLAG_CLEARED_BY_SENDER|-DWINDOW
+refuted|A_lost_wakeup|BUG_ANNOUNCED_LATE|-DWINDOW -DLEAVES=0
+refuted|C_wrong_reply|BUG_STEPS_EARLY|-DWINDOW -DLEAVES=0
+refuted|delivered_the_wrong_thing|BUG_TOO_FAR|-DWINDOW -DLEAVES=0
+refuted|delivered_the_wrong_thing|BUG_CREDIT_EARLY|-DWINDOW -DLEAVES=0
+refuted|C_wrong_reply|BUG_NO_REST|-DWINDOW -DLEAVES=0 -DFAULTS=1 -DREQS=2
+refuted|S_mixed_request|BUG_FAILED_AFTER_STEP|-DWINDOW -DLEAVES=0 -DFAULTS=1
 RUNS
 }
 
@@ -234,6 +265,9 @@ holds|5500|24|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DSIG=1 -DCATCH=1
 holds|5500|24|-DNC=1 -DNX=1 -DNV=2 -DRELAYS=1 -DKB=2
 holds|5500|24|-DNC=1 -DNX=1 -DNT=2 -DRELAYS=1 -DSENDER=1 -DKB=1
 holds|5500|24|-DNC=2 -DNX=1 -DKB=1 -DTMO=0|-DNOREDUCE
+holds|5500|24|-DWINDOW -DFAULTS=1
+holds|5500|24|-DWINDOW -DFEW -DNX=2 -DNV=2 -DM=2 -DN=1
+holds|5500|25|-DWINDOW -DFEW -DNX=2 -DNV=2 -DM=1 -DN=1 -DLEAVES=2
 RUNS
 }
 
