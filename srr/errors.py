@@ -89,7 +89,12 @@ _SENDING = {
     ),
     _errno.EPERM: (
         Refused,
-        "it may not reach this process's memory, and the message is too long to go inline; run `srr doctor PID`",
+        "it may not reach this process's memory, and SRR_LANE=direct forbids it the window; run `srr doctor PID`",
+    ),
+    _errno.ETIME: (
+        TimedOut,
+        "this process did not move its bytes while the receiver waited for them (SRR_STALL_MS, 1 s): "
+        "it was stopped, or starved",
     ),
     _errno.EFAULT: (Failure, "a buffer of this process is not in its memory"),
     _native.EDSTFAULT: (Failure, "the receiver's buffer is not in its memory; mend the receiver"),

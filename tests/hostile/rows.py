@@ -87,7 +87,21 @@ SLOT = {
     "relay_to": (108, 4),
     "signals": (112, 8),
     "signalled": (120, 4),
+    "asked_from": (8320, 8),
+    "asked": (8328, 8),
+    "asked_number": (8336, 4),
+    "receiver_step": (8340, 4),
+    "receiver_sleeping": (8344, 4),
+    "prefilled": (8384, 8),
+    "sender_step": (8392, 4),
+    "sender_failed": (8396, 4),
+    "lent": (8400, 4),
 }
+#: Of the window, what a receiver may write.
+ASKED = ("asked_from", "asked", "asked_number", "receiver_step", "receiver_sleeping")
+
+#: In a step word (step_make).
+CHUNKS = (1 << 20) - 1
 
 _TYPES = {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_uint64}
 

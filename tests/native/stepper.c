@@ -33,6 +33,7 @@
 
 #define INLINED 300
 #define DIRECT 200000
+#define WINDOWED 600000 /* more than the window holds */
 #define WORKERS_MAX 64
 #define LIBRARY 16u /* so many points within the C library's functions count as one */
 #define LATE_MAX 4 /* times in a row: then it is not the machine's load */
@@ -41,10 +42,12 @@
 static const struct mode modes[] = {
     {"kill-client inline", kill_client, "client inline", INLINED, 0, "0"},
     {"kill-client direct", kill_client, "client direct", DIRECT, 0, "0"},
+    {"kill-client window", kill_client, "client window", WINDOWED, 0, "0"},
     {"kill-client leaving", kill_client, "client leaving", INLINED, 1, "0"},
     {"kill-client spinning", kill_client, "client spinning", INLINED, 0, "50"},
     {"kill-server inline", kill_server, "server inline", INLINED, 0, "0"},
     {"kill-server direct", kill_server, "server direct", DIRECT, 0, "0"},
+    {"kill-server window", kill_server, "server window", WINDOWED, 0, "0"},
     {"kill-server cold", kill_server, "server cold", INLINED, 1, "0"},
     {"kill-server spinning", kill_server, "server spinning", INLINED, 0, "50"},
     {"freeze-client inline", freeze_client, "client inline", INLINED, 0, "0"},
@@ -54,6 +57,7 @@ static const struct mode modes[] = {
     {"freeze-client server dies", freeze_client, "client inline", INLINED, 3, "0"},
     {"freeze-server client leaves", freeze_server, "server inline", INLINED, 2, "0"},
     {"freeze-server client leaves direct", freeze_server, "server direct", DIRECT, 2, "0"},
+    {"freeze-server client leaves window", freeze_server, "server window", WINDOWED, 2, "0"},
     {"freeze-server client leaves, server dies", freeze_server, "server inline", INLINED, 3, "0"},
     {"freeze-server client dies", freeze_server, "server direct", DIRECT, 4, "0"},
     {"kill-name", kill_name, "name", 0, 0, "0"},
@@ -88,6 +92,8 @@ static void begin_worker(struct run *run, uint32_t worker)
     sem_init(&board->ready, 1, 0);
     clear_board(0);
     setenv("SRR_SPIN_US", run->mode->spin, 1);
+    setenv("SRR_LANE", strstr(run->mode->name, "window") ? "window" : "", 1);
+    setenv("SRR_STALL_MS", "60000", 1); /* who is frozen is late, and right all the same */
     snprintf(own, sizeof own, "%s/%u", folder, worker);
     setenv("SRR_RUNTIME_DIR", own, 1);
     run->server = spawn_server(0, false);

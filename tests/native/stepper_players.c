@@ -20,7 +20,7 @@
 #include "srr.h"
 #include "stepper.h"
 
-#define LARGEST (256 * 1024)
+#define LARGEST (640 * 1024)
 #define ERRANDS_MAX 4
 #define MARK 0xa5 /* what a client fills its buffers with as soon as they are its own again */
 

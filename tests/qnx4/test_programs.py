@@ -30,6 +30,14 @@ def test_runs(workshop: Workshop, names: Path, source: Path, variant: str) -> No
     assert ended.status == 0 and not ended.other and ended.passed, f"{source.name}, {variant}: {ended}"
 
 
+@pytest.mark.parametrize("name", ["badaddr", "mx", "readmsg", "writemsg", "relay", "death"])
+def test_runs_by_the_window(workshop: Workshop, names: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Bad addresses, too: of the receiver's in mid-request, after which the next request must be right."""
+    monkeypatch.setenv("SRR_LANE", "window")
+    ended = run(workshop.program(HERE / "programs" / f"{name}.c"), names)
+    assert ended.status == 0 and not ended.other and ended.passed, str(ended)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hears of deaths from the kernel in the first place")
 @pytest.mark.parametrize("name", ["death", "inform", "unwaited"])
 def test_deaths_are_told_where_the_kernel_does_not(workshop: Workshop, names: Path, name: str) -> None:

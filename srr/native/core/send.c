@@ -81,8 +81,10 @@ static int describe(struct process *self, struct place *place, struct link *link
         atomic_store_explicit(&slot->taken_by, 0, memory_order_relaxed);
     }
     atomic_store_explicit(&slot->traced, traced->on, memory_order_relaxed);
+    /* What a reply may fill before anybody writes into our buffer. */
+    uint64_t unseen = takes_window(link) || forced_lane() == SRR_LANE_WINDOW ? WINDOW_SIZE : inline_max();
     unsigned bad = 0;
-    if (!is_writable(letter->reply, letter->reply_parts, letter->room < inline_max() ? letter->room : inline_max()))
+    if (!is_writable(letter->reply, letter->reply_parts, letter->room < unseen ? letter->room : unseen))
         bad = REPLY_BUFFER_IS_BAD;
     if (link->front && forced_lane() != SRR_LANE_WINDOW && (lane == SRR_LANE_DIRECT || letter->room > inline_max()))
         process_let_in(self, link->peer.pid);

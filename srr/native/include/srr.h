@@ -40,9 +40,9 @@ enum srr_lane {
     SRR_LANE_NONE = 0,     /* there were no bytes */
     SRR_LANE_INLINE = 1,   /* through the slot in shared memory */
     SRR_LANE_DIRECT = 2,   /* process_vm_readv/writev, straight across */
-    SRR_LANE_WINDOW = 3,   /* reserved: pooled shared memory, chunk by chunk */
+    SRR_LANE_WINDOW = 3,   /* through the slot's 256 KiB, chunk by chunk, by both sides: where the kernel refuses the direct lane */
     SRR_LANE_BORROWED = 4, /* reserved: mapped by the receiver, not copied */
-    SRR_LANE_HELPER = 5,   /* reserved: by srr-helper */
+    SRR_LANE_HELPER = 5,   /* moved by srr-helper --transfer, between two users */
 };
 
 /* How long a call may block. A null pointer means: for ever. */
@@ -75,10 +75,11 @@ struct srr_sent {
  *   -ETIMEDOUT  the time ran out (flags likewise)
  *   -EINTR      a signal handler ran, whatever SA_RESTART says, or `look` said so (flags likewise)
  *   -EDEADLK    `to` is this very process
- *   -EACCES     `to` is another user's, or the two may not look at each other (srr doctor says why), and there is no srr-helper to
- *               introduce them, or none of its names admits this user (srr_name_share)
- *   -EPERM      the receiver may not read or write this process's memory, and the message or
- *               reply is too long for the inline lane
+ *   -EACCES     `to` is another user's, or the two may not look at each other (srr doctor says why), and there is no
+ *               srr-helper to introduce them, or none of its names admits this user (srr_name_share)
+ *   -EPERM      the receiver may not read or write this process's memory, and its SRR_LANE=direct forbids other lanes
+ *   -ETIME      this process did not move its bytes while the receiver waited for them: it was stopped, or starved
+ *               (window lane: nothing for 1 s, SRR_STALL_MS, or less than 16 MiB/s on the whole)
  *   -EFAULT     a part of the message or of the reply buffer is not in this process's memory
  *   -EHOSTUNREACH  `to` lives in another pid namespace
  *   -EPROTO     `to` uses another version of the library's shared memory
@@ -88,7 +89,7 @@ struct srr_sent {
  *   any other   what the receiver answered with srr_error (SRR_BY_SERVER is set)
  * A proxy's id as `to` triggers the proxy: the data is dropped, the call does not block.
  * After -ETIMEDOUT and -EINTR the call may last as long as the receiver needs to finish a copy
- * into `reply` that it has begun, at most 1 MiB of it.
+ * into `reply` that it has begun, at most 1 MiB of it (256 KiB by the window).
  */
 int srr_send(pid_t to, const struct iovec *message, int message_parts, const struct iovec *reply,
              int reply_parts, const struct srr_wait *wait, struct srr_sent *ret_sent);
@@ -136,13 +137,15 @@ int srr_receive(pid_t from, const struct iovec *buffer, int parts, const struct 
 int srr_creceive(pid_t from, const struct iovec *buffer, int parts, struct srr_message *ret_message);
 
 /*
- * Four calls on a received message; none blocks. Any thread of the receiving process may make them.
+ * Four calls on a received message; none blocks, but for long messages by the window lane, where they wait for the sender's
+ * thread to move its bytes: one that moves none for 1 s (SRR_STALL_MS), or less than 16 MiB/s on the whole, has its Send ended
+ * with -ETIME, and this call is -ESRCH. Any thread of the receiving process may make them.
  * They return the bytes moved (truncated to what there is, or to the room), or:
- *   -ESRCH         the sender is not REPLY-blocked on us: it died, gave up, or has its reply
+ *   -ESRCH         the sender is not REPLY-blocked on us: it died, gave up, did not serve, or has its reply
  *   -EFAULT        my buffer is not in my memory
  *   -SRR_EDSTFAULT the sender's buffer is not in its memory; from srr_reply, its Send ends with -EFAULT
- *   -EPERM         the kernel does not let us reach the sender's memory (srr doctor says why);
- *                  from srr_reply, the sender's Send ends with -EPERM too
+ *   -EPERM         the kernel does not let us reach the sender's memory (srr doctor says why), and SRR_LANE=direct
+ *                  forbids other lanes; from srr_reply, the sender's Send ends with -EPERM too
  *
  * srr_reply: ends the Send; the bytes land at offset 0 of its reply buffer. QNX4: Reply, Replymx.
  * srr_error: ends the Send with that errno (1 to 4095), returns 0. Ours; Neutrino's MsgError.
@@ -353,7 +356,7 @@ int srr_look_taken(pid_t pid, struct srr_taken_view *ret_taken, uint32_t max);
 /*
  * The beginning of the message that a thread of that process is SEND- or REPLY-blocked with, into `buffer`. Bytes
  * stored, or the failures of srr_look(); -ESRCH also if that thread is not blocked, or not any more; -EPERM, -EFAULT:
- * its memory can not be read (a message over 64 KiB stays there).
+ * its memory can not be read (a message over 64 KiB stays there; by the window lane, as much as is in the window).
  */
 int64_t srr_peek(pid_t pid, pid_t tid, void *buffer, uint32_t size);
 

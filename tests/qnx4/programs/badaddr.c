@@ -10,10 +10,18 @@
 #define SHORT 100
 #define LONG 1000000
 
-char good[LONG];
+char good[LONG], other[LONG];
 char *bad;                      /* no memory at all */
 char *half;                     /* memory up to bad */
 long page;
+
+static void fill(char *to, unsigned seed)
+{
+    unsigned i;
+
+    for (i = 0; i < LONG; ++i)
+        to[i] = (char) ((i * 7 + seed) % 251);
+}
 
 static void hold_a_page_back()
 {
@@ -69,7 +77,10 @@ static void long_client(long unused)
 {
     check_fails("long Send to whom has no buffer", Send(getppid(), good, good, LONG, LONG), EDSTFAULT);
     check_fails("long Send to whom has half a buffer", Send(getppid(), good, good, LONG, LONG), EDSTFAULT);
-    check("long Send to whom has a buffer again", Send(getppid(), good, good, LONG, LONG), 0);
+    fill(good, 1);
+    check("long Send to whom has a buffer again", Send(getppid(), good, other, LONG, LONG), 0);
+    fill(good, 2);
+    check_bytes("its reply", other, good, LONG);
 }
 
 static void receives_into_nowhere(void (*client)(long), unsigned n)
@@ -81,11 +92,18 @@ static void receives_into_nowhere(void (*client)(long), unsigned n)
     check_fails("Receive into half a buffer", Receive(0, n == SHORT ? bad - 10 : half, n), EFAULT);
     check("Receive into a buffer", Receive(0, good, n), child);
     check_fails("Readmsg into nowhere", (int) Readmsg(child, 0, bad, n), EFAULT);
+    check_fails("Readmsg into half a buffer", (int) Readmsg(child, 0, n == SHORT ? bad - 10 : half, n), EFAULT);
     check_fails("Writemsg from nowhere", (int) Writemsg(child, 0, bad, n), EFAULT);
+    check_fails("Writemsg from half a buffer", (int) Writemsg(child, 0, n == SHORT ? bad - 10 : half, n), EFAULT);
     check_fails("Reply from nowhere", Reply(child, bad, n), EFAULT);
     until_on(child, STATE_REPLY_BLOCKED, getpid());
     moved = Readmsg(child, 0, good, n);
     check("Readmsg into a buffer", moved, n);
+    if (n == LONG) {
+        fill(other, 1);
+        check_bytes("what was read", good, other, LONG);
+        fill(good, 2);
+    }
     check("Reply from a buffer", Reply(child, good, n), 0);
     good_end(child);
 }
