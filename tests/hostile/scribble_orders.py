@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import time
 from typing import Any
 
 from hostile import rows
@@ -98,6 +99,36 @@ def scribble_slot(partner: Partner, rounds: int, seed: int) -> None:
 
 
 @order
+def scribble_window(partner: Partner, rounds: int, seed: int) -> None:
+    """Random values over the window's fields of our slots, now and then another state, while they are in use."""
+    chance = random.Random(seed)
+    mine = Row(os.getpid())
+    fields = [field for field, (at, _) in rows.SLOT.items() if at >= rows.SLOT["asked_from"][0]]
+    for _ in range(rounds):
+        index = chance.randrange(2)
+        field = chance.choice(fields)
+        near = mine.slot(field, index) + chance.choice([-1, 1, 4, 5])
+        mine.put_slot(field, chance.choice([0, near, chance.getrandbits(64)]), index)
+        if chance.random() < 0.05:
+            mine.put_slot("word", mine.word(index)._replace(state=chance.choice([rows.ASK, rows.GIVE])).pack(), index)
+
+
+@order
+def answer_request(partner: Partner, fields: dict[str, int], patience: float = 0.5) -> bool:
+    """Wait until somebody asks for bytes of the forged message; then say this, as steps of that very request."""
+    mine = Row(os.getpid())
+    until = time.monotonic() + patience
+    while mine.word().state not in (rows.ASK, rows.GIVE):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0)
+    for field, value in fields.items():
+        number = mine.slot("asked_number") * (rows.CHUNKS + 1) if field == "sender_step" else 0
+        mine.put_slot(field, number + value)
+    return True
+
+
+@order
 def scribble_port(partner: Partner, to: int, what: str, rounds: int, seed: int) -> None:
     """Vandalism at a server's port."""
     chance = random.Random(seed)
@@ -146,9 +177,10 @@ def scribble_client(partner: Partner, to: int, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     theirs = Row(to)
     for _ in range(rounds):
-        for field in ("reply_lane", "reply_flags", "status", "inlined", "replied", "woken", "sleeping"):
+        for field in ("reply_lane", "reply_flags", "status", "inlined", "replied", "woken", "sleeping", *rows.ASKED):
             theirs.put_slot(field, chance.getrandbits(64))
-        word = Word(chance.getrandbits(50), chance.getrandbits(10), chance.choice([0, 1, 2, 5, 6, 7, 9, 10, 15]))
+        state = chance.choice([rows.IDLE, rows.SENT, rows.RECV, rows.ASK, *range(rows.DONE, 16)])
+        word = Word(chance.getrandbits(50), chance.getrandbits(10), state)
         theirs.put_slot("word", word.pack())
 
 

@@ -16,7 +16,7 @@ BIG = (1 << 64) - 1
 @pytest.fixture
 def trio(company: Company) -> tuple[Partner, Partner, Partner]:
     """A server, a hostile client that has met it, an honest one."""
-    server, hostile, honest = company.start_many(3)
+    server, hostile, honest = company.start_many(3, SRR_STALL_MS="200")
     hostile.do("load", path=ORDERS)
     company.may_heal = True
     assert works(server, hostile)
@@ -72,6 +72,27 @@ LETTERS: dict[str, dict[str, Any]] = {
         "parts": [[4096, 1 << 63], [4096, 1 << 63]],
     },
     "lane window": {"fields": {"lane": rows.WINDOW, "nbytes": 10}},
+    "prefilled": {"fields": {"lane": rows.WINDOW, "nbytes": 100_000, "prefilled": 100_000}},
+    "prefilled more than there is": {"fields": {"lane": rows.WINDOW, "nbytes": 10, "prefilled": 11}},
+    "prefilled more than the window": {"fields": {"lane": rows.WINDOW, "nbytes": BIG, "prefilled": 1 << 40}},
+    "window, huge": {"fields": {"lane": rows.WINDOW, "nbytes": BIG, "room": BIG, "prefilled": 5}},
+    "window, more chunks than were asked for": {
+        "fields": {"lane": rows.WINDOW, "nbytes": 1 << 20},
+        "during": {"sender_step": 1 << 19},
+    },
+    "window, more chunks than it holds": {
+        "fields": {"lane": rows.WINDOW, "nbytes": 1 << 20},
+        "during": {"sender_step": 9},
+    },
+    "window, chunks without end": {
+        "fields": {"lane": rows.WINDOW, "nbytes": 1 << 20},
+        "during": {"sender_step": rows.CHUNKS},
+    },
+    "window, it has failed": {
+        "fields": {"lane": rows.WINDOW, "nbytes": 1 << 20},
+        "during": {"sender_failed": 5, "sender_step": 32},
+    },
+    "lent, of nobody": {"fields": {"lane": rows.HELPER, "nbytes": 1 << 20, "lent": 1}},
     "lane borrowed": {"fields": {"lane": rows.BORROWED, "nbytes": 10}},
     "lane helper": {"fields": {"lane": rows.HELPER, "nbytes": 10}},
     "lane 255": {"fields": {"lane": 255, "nbytes": 10}},
@@ -99,8 +120,10 @@ def test_forged_message(trio: tuple[Partner, Partner, Partner], letter: dict[str
     server, hostile, honest = trio
     fields, parts = letter.get("fields", {}), letter.get("parts", [])
     hostile.do("forge", to=server.pid, fields=fields, parts=parts, message=b"forged")
+    lying = hostile.order("answer_request", thread="liar", fields=letter["during"]) if "during" in letter else None
     got = serve_one(server)
     print(got, hostile.do("forged"))
+    assert lying is None or lying.result()  # it was asked, and lied
     if letter == {}:
         assert got.data == b"forged"  # the harness itself: what is proper is delivered
         assert hostile.do("forged").state == rows.DONE
@@ -160,6 +183,25 @@ def test_a_client_that_scribbles_over_its_own_slot(trio: tuple[Partner, Partner,
         print(sending.result())
     except Exception as failure:
         print(repr(failure))
+    hostile.kill()
+    assert works(server, honest)
+
+
+@guarantee("E")
+@pytest.mark.parametrize("seed", range(6))
+def test_a_client_that_scribbles_while_bytes_flow(company: Company, seed: int) -> None:
+    """Over all fields of the window, and its own word, under a server that reads from and writes to it."""
+    server, honest = company.start(SRR_STALL_MS="200"), company.start(SRR_LANE="window")
+    hostile = company.start(SRR_LANE="window")
+    company.may_heal = True
+    hostile.do("load", path=ORDERS)
+    assert works(server, hostile)
+    assert works(server, honest)
+    hostile.order("send", thread="sends", to=server.pid, message=bytes(1 << 20), room=1 << 20, timeout=1.0)
+    scribbling = hostile.order("scribble_window", rounds=4000, seed=seed)
+    while not scribbling.answered():
+        serve_one(server)
+        assert works(server, honest)
     hostile.kill()
     assert works(server, honest)
 
