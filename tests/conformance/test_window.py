@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from typing import Any
 
 import pytest
 from drive import Blocked, Company, Pending, exchange, guarantee, srr, until, works
@@ -66,8 +67,11 @@ def test_a_stopped_client(company: Company, verb: str) -> None:
         server.do("reply")
         behind.result()
     else:
-        arguments = {"read": {"nbytes": 1 << 20}, "write": {"offset": 0, "data": Pattern(1 << 20)}}
-        arguments["reply"] = {"data": Pattern(1 << 20)}
+        arguments: dict[str, dict[str, Any]] = {
+            "read": {"nbytes": 1 << 20},
+            "write": {"offset": 0, "data": Pattern(1 << 20)},
+            "reply": {"data": Pattern(1 << 20)},
+        }
         assert isinstance(server.fails(verb, **arguments[verb]), srr.SenderGone)
     assert works(server, other)
     client.go_on()

@@ -71,6 +71,8 @@ enum helper_op {
      * of that slot, from its beginning (at most WINDOW_SIZE). Answer: bytes moved.
      *   ENOENT there is no such lease   EPERM the kernel does not let the worker (srr doctor)
      *   EFAULT the lender's memory is bad   ESRCH the lender is dead   ETIME it took too long; the worker was killed
+     *   EINVAL more than a window   EAGAIN its receiver's user has too many moves under way, or too many users lend
+     *   ENOTSUP there is no worker, or no longer
      */
     OP_MOVE_IN = 10,  /* message -> window */
     OP_MOVE_OUT = 11, /* window -> reply */
