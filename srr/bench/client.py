@@ -1,8 +1,8 @@
 """python -m srr.bench.client TRANSPORT: starts its server, then measures as ordered on standard input.
 
-An order is a line of JSON, {size, calls, client: [CPU...], server: [CPU...]}; so is the answer, {times, sleeps}:
-nanoseconds of each call, and how often the two processes together went to sleep a call. The end of standard
-input ends both processes.
+An order is a line of JSON, {size, calls, client: [CPU...], server: [CPU...]}; so is the answer, {times, sleeps,
+cpu_ns}: nanoseconds of each call, and how often the two processes together went to sleep a call, and what CPU time it
+cost them. The end of standard input ends both processes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from srr.bench.peer import pipe_server
 #: Sends the message; returns the reply.
 Call = Callable[[bytearray], bytes | bytearray]
 Pair = tuple[Call, int]
+#: Sleeps, and nanoseconds of CPU time.
+Spent = tuple[int, int]
 
 
 @contextmanager
@@ -90,13 +92,16 @@ def _started(*arguments: str, descriptor: int | None = None) -> Iterator[int]:
         server.wait()
 
 
-def measure(call: Call, size: int, calls: int) -> list[int]:
-    """Nanoseconds of each call. The stamp is put in and looked at outside the time that is taken."""
+def measure(call: Call, size: int, calls: int, spent: Callable[[], Spent]) -> dict[str, object]:
+    """What the runner is answered. The stamp is put in and looked at outside the time that is taken of a call."""
     message = bytearray(os.urandom(size))
     times = array("q", bytes(8 * calls))
     clock = time.perf_counter_ns
+    before = spent()
     for stamp in range(-_warm_up(calls), calls):
         HEADER.pack_into(message, 0, stamp & _STAMPS, 0)
+        if stamp == 0:
+            before = spent()
         began = clock()
         reply = call(message)
         ended = clock()
@@ -104,10 +109,12 @@ def measure(call: Call, size: int, calls: int) -> list[int]:
             raise SystemExit(f"call {stamp} of {size} bytes got another call's reply: {bytes(reply).hex()}")
         if stamp >= 0:
             times[stamp] = ended - began
+    after = spent()
     HEADER.pack_into(message, 0, calls, 1)
     if ANSWER.unpack(call(message)) != (calls, zlib.crc32(message)):
         raise SystemExit(f"{size} bytes arrived different from what was sent")
-    return times.tolist()
+    each = [(now - then) / calls for now, then in zip(after, before, strict=True)]
+    return {"times": times.tolist(), "sleeps": each[0], "cpu_ns": each[1]}
 
 
 _STAMPS = (1 << 64) - 1
@@ -118,10 +125,24 @@ def _warm_up(calls: int) -> int:
     return max(2, calls // 10)
 
 
+def calls_in_all(calls: int) -> int:
+    """How many `measure()` makes, for so many that count."""
+    return _warm_up(calls) + calls + 1
+
+
 def sleeps(pid: int) -> int:
     """How often the process's first thread gave up its CPU of itself."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("voluntary_ctxt_switches"))
+
+
+def cpu_ns(pid: int) -> int:
+    """CPU time of all its threads, by the clock that clock_getcpuclockid() names: another user's can be read, too."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
+
+
+def spent_by(*pids: int) -> Spent:
+    return sum(map(sleeps, pids)), sum(map(cpu_ns, pids))
 
 
 def main() -> None:
@@ -133,11 +154,8 @@ def main() -> None:
             order = json.loads(line)
             os.sched_setaffinity(0, order["client"])
             os.sched_setaffinity(server, order["server"])
-            before = sleeps(me) + sleeps(server)
-            times = measure(call, order["size"], order["calls"])
-            made = order["calls"] + _warm_up(order["calls"]) + 1
-            slept = (sleeps(me) + sleeps(server) - before) / made
-            print(json.dumps({"times": times, "sleeps": slept}), flush=True)
+            measured = measure(call, order["size"], order["calls"], lambda: spent_by(me, server))
+            print(json.dumps(measured), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any, Protocol, Self
 
 from srr.bench.machine import Placement
 
@@ -46,64 +47,77 @@ class Series:
     p50_us: list[float] = field(default_factory=list)
     p99_us: list[float] = field(default_factory=list)
     sleeps: list[float] = field(default_factory=list)
+    #: CPU time of a call, of all who work for it.
+    cpu_us: list[float] = field(default_factory=list)
+    #: How the receiver says that the bytes came; "": it was not asked.
+    came_by: str = ""
 
-    def add(self, times: list[int], sleeps: float) -> None:
+    def add(self, times: list[int], sleeps: float, cpu_ns: float, came_by: str = "") -> None:
         ordered = sorted(times)
         self.p50_us.append(statistics.median(ordered) / 1000)
         self.p99_us.append(ordered[int(0.99 * (len(ordered) - 1))] / 1000)
         self.sleeps.append(sleeps)
+        self.cpu_us.append(cpu_ns / 1000)
+        self.came_by = came_by
 
     def slower_than(self, other: Series) -> float:
         """How many times the other's p50 this one's is: the median of the rounds, each with its own neighbour."""
         return statistics.median(mine / its for mine, its in zip(self.p50_us, other.p50_us, strict=True))
 
 
+class Measurer(Protocol):
+    """Has a turn in each round."""
+
+    @property
+    def title(self) -> str: ...
+
+    def measure(self, series: Series, placement: Placement, calls: int) -> None: ...
+
+
 class Client:
     """A measuring process and, behind it, its server."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "srr.bench.client", transport.program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(transport.spin),
+    def __init__(self, title: str, *command: str, env: dict[str, str]) -> None:
+        self.title = title
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
         )
 
     def measure(self, series: Series, placement: Placement, calls: int) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         order = {"size": series.size, "calls": calls, "client": placement.client, "server": placement.server}
+        series.add(**self.order(order))
+
+    def order(self, order: dict[str, object]) -> dict[str, Any]:
+        """Its answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
         if not line:
-            raise BenchFailed(
-                f"the client of {self.transport.title} ended with status {self._process.wait()}; see above"
-            )
-        answer = json.loads(line)
-        series.add(answer["times"], answer["sleeps"])
+            raise BenchFailed(f"the client of {self.title} ended with status {self.process.wait()}; see above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if value is not None:
-            self._process.kill()  # it may be in the middle of an order
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+            self.process.kill()  # it may be in the middle of an order
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
-            self._process.stdin.close()
+            self.process.stdin.close()
         except BrokenPipeError:
             pass
-        self._process.wait()
-        self._process.stdout.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 class BenchFailed(Exception):
@@ -119,7 +133,10 @@ def environment(spin: str | None) -> dict[str, str]:
 @contextmanager
 def clients(transports: list[Transport]) -> Iterator[list[Client]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(Client(transport)) for transport in transports]
+        yield [
+            stack.enter_context(Client(each.title, "srr.bench.client", each.program, env=environment(each.spin)))
+            for each in transports
+        ]
 
 
 def calls_for(size: int, most: int) -> int:
@@ -128,7 +145,7 @@ def calls_for(size: int, most: int) -> int:
 
 
 def interleaved(
-    among: list[Client],
+    among: Sequence[Measurer],
     cases: list[tuple[Placement, int]],
     rounds: int,
     calls: int,
@@ -140,7 +157,7 @@ def interleaved(
     it must not always come after the same placement.
     """
     work = [
-        (client, placement, Series(client.transport.title, placement.title, size))
+        (client, placement, Series(client.title, placement.title, size))
         for placement, size in cases
         for client in among
     ]

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from srr.bench.machine import Placement
     from srr.bench.run import Series
 
-_SIZES = ",".join(str(64 << n) for n in range(0, 20, 2))
+_SIZES = [64 << n for n in range(0, 20, 2)]
 _UNITS = ((1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
-def _parse_sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+def _parse_sizes(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
     """A list of byte counts: 64,4096,1MiB."""
     from srr.bench import SMALLEST
     from srr.bench.peer import LARGEST
 
+    if value is None:
+        return None
     sizes = []
     for word in value.split(","):
         factor, digits = next(((f, word.removesuffix(u)) for f, u in _UNITS if word.endswith(u)), (1, word))
@@ -44,9 +46,9 @@ def _parse_sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> 
     "--sizes",
     metavar="N,N...",
     callback=_parse_sizes,
-    default=_SIZES,
-    help="Message sizes (default: 64 B to 16 MiB, each 4 times the last).",
+    help="Message sizes (default: 64 B to 16 MiB, each 4 times the last; with --lanes 64 B, and 1 MiB to 64 MiB).",
 )
+@click.option("--lanes", "by_lane", is_flag=True, help="The lanes instead, within one user and between two (as root).")
 @click.option(
     "--json",
     "as_json",
@@ -54,13 +56,24 @@ def _parse_sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> 
     metavar="FILE",
     help="Write every round's values too; - is stdout.",
 )
-def bench(quick: bool, rounds: int | None, calls: int | None, sizes: list[int], as_json: TextIO | None) -> None:
+def bench(
+    quick: bool,
+    rounds: int | None,
+    calls: int | None,
+    sizes: list[int] | None,
+    by_lane: bool,
+    as_json: TextIO | None,
+) -> None:
     """Measure round trips by srr, multiprocessing.Pipe and a socket pair, side by side.
 
     All pairs of processes work in turn, a chunk of calls each, round after round; a figure is the median
     of the rounds. ROUNDS is the p50 of the best and of the worst round: unpinned processes may be on one
     CPU in one round and on two in the next. SLEEPS is how often client and server together went to sleep
     a call: near 0 they spun, 2 is one sleep each.
+
+    With --lanes the same messages go by each lane: within one user directly and through the window, between two users
+    as it comes and through srr-helper's transfer worker, and by a socket between these same two processes. Two users
+    and a helper of its own are made for it, which takes root.
 
     Exit status: 0; 1 a reply was wrong or a process failed; 2 usage.
     """
@@ -69,12 +82,15 @@ def bench(quick: bool, rounds: int | None, calls: int | None, sizes: list[int], 
     rounds = rounds or (3 if quick else 9)
     calls = calls or (200 if quick else 2000)
     contacts = 5 if quick else 25
+    only_json = as_json is not None and as_json.fileno() == sys.stdout.fileno()
+    if by_lane:
+        _bench_lanes(rounds, calls, sizes, as_json, only_json=only_json)
+        return
     placements, skipped = machine.placements()
     where = machine.describe()
     transports = [run.SRR, run.SLEEPING, run.PIPE, run.SOCKET]
-    sized = [(placements[0], size) for size in sizes]
+    sized = [(placements[0], size) for size in sizes or _SIZES]
 
-    only_json = as_json is not None and as_json.fileno() == sys.stdout.fileno()
     _say_where(where, placements, skipped, rounds, calls, err=only_json)
     steps = rounds * (len(placements) * len(transports) + 2 * len(sized)) + contacts
     try:
@@ -104,6 +120,34 @@ def bench(quick: bool, rounds: int | None, calls: int | None, sizes: list[int], 
             f"\nFirst contact: a new process's first Send takes {statistics.median(contact):.0f} us more than its later"
             f" ones (median of {len(contact)} processes; {min(contact):.0f} to {max(contact):.0f})."
         )
+
+
+def _bench_lanes(rounds: int, calls: int, sizes: list[int] | None, as_json: TextIO | None, *, only_json: bool) -> None:
+    from srr.bench import lanes, machine, run
+    from srr.cli import bench_lanes
+
+    placements, skipped = machine.placements()
+    placements = [placement for placement in placements if placement.title != "unpinned"]
+    where = machine.describe()
+    _say_where(where, placements, skipped, rounds, calls, err=only_json)
+    try:
+        found, left_out = bench_lanes.measure(placements, sizes or list(lanes.SIZES), rounds, calls, progress)
+    except run.BenchFailed as failed:
+        raise click.ClickException(str(failed)) from None
+    for line in left_out:
+        click.echo(line, err=only_json)
+    if as_json is not None:
+        record = {
+            "machine": where,
+            "rounds": rounds,
+            "calls": calls,
+            "left_out": skipped + left_out,
+            "lanes": [dataclasses.asdict(series) for series in found],
+        }
+        json.dump(record, as_json, indent=1)
+        as_json.write("\n")
+    if not only_json:
+        bench_lanes.show(found, _size)
 
 
 @contextmanager

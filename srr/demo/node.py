@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import importlib
-import os
 import signal
 import sys
 import time
@@ -20,13 +19,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 import srr
 from srr.demo.account import Account, Failed
+from srr.demo.identity import become
 from srr.demo.link import Link
 from srr.demo.wire import ACK, HEAD, Head, Kind, Order, head, pack, unpack
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_PR_SET_PDEATHSIG = 1
 
 
 class Orders(TypedDict):
@@ -189,15 +189,6 @@ class Node:
         self._supervisor.send(Kind.EVENT, pack({"failed": failed}))
 
 
-def _become(uid: int) -> None:
-    """That user, as if it had started us. Not before: it need not be allowed to read this interpreter's files."""
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
-    os.chdir("/")
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-
-
 def main() -> None:
     """Run one role until its end. Exit 0: all done and reported."""
     # Should the demo die without a word, the kernel ends this process too; the call must come before HELLO finds
@@ -205,7 +196,7 @@ def main() -> None:
     role, name, prefix, supervisor, user = sys.argv[1:]
     work = importlib.import_module(f"srr.demo.roles.{role}")
     if user:
-        _become(int(user))
+        become(int(user))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
         node = Node(role, name, prefix, int(supervisor) if supervisor else None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 #: Numbers that systemd's list of them leaves unused, so that they are nobody's account.
@@ -27,10 +30,24 @@ def environment(base: dict[str, str], folder: Path, uid: int) -> dict[str, str]:
     return base | {"SRR_RUNTIME_DIR": str(home / "srr"), "HOME": str(home)}
 
 
-class Users:
-    """Use as a context manager. ``numbers`` is empty where all processes are this user's own."""
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No Ctrl-C before who has been started is known to those who end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def __init__(self, many: int) -> None:
+
+class Users:
+    """Use as a context manager. ``numbers`` is empty where all processes are this user's own.
+
+    ``options``: of a helper of our own, which is then started whatever other one there is.
+    """
+
+    def __init__(self, many: int, *options: str) -> None:
+        self._options = options
         self.numbers = list(range(FIRST, FIRST + many)) if many > 1 else []
         self.folder = Path()
         #: The helper's process, if we have started it; it may be killed then.
@@ -41,7 +58,7 @@ class Users:
     def __enter__(self) -> Users:
         if self.numbers:
             if os.geteuid() != 0:
-                raise NoUsers("--users starts processes as other users: run it as root")
+                raise NoUsers("only root can start processes as other users: run it as root")
             self.folder = Path(tempfile.mkdtemp(prefix="srr-demo-"))
             self.folder.chmod(0o711)
             try:
@@ -67,13 +84,14 @@ class Users:
             notices.bind(str(path))
             path.chmod(0o666)  # it has dropped its privileges by then
             notices.settimeout(_READY)
-            self.helper = subprocess.Popen(
-                [_program(), "--socket", str(self.folder / "helper.sock")],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                env=os.environ | {"NOTIFY_SOCKET": str(path)},
-            )
+            with undisturbed():
+                self.helper = subprocess.Popen(
+                    [_program(), *self._options, "--socket", str(self.folder / "helper.sock")],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    env=os.environ | {"NOTIFY_SOCKET": str(path)},
+                )
             try:
                 while b"READY=1" not in notices.recv(4096):
                     pass
@@ -98,7 +116,7 @@ class Users:
             for home in (self.folder / str(uid), self.folder / str(uid) / "srr"):
                 home.mkdir(mode=0o700)
                 os.chown(home, uid, uid)
-        if self._before is None and not os.path.exists("/run/srr/helper.sock"):
+        if self._options or (self._before is None and not os.path.exists("/run/srr/helper.sock")):
             os.environ["SRR_HELPER"] = str(self.folder / "helper.sock")
             self.start_helper()
 
@@ -109,6 +127,8 @@ class Users:
             self.helper = None
         if self._before is None:
             os.environ.pop("SRR_HELPER", None)
+        else:
+            os.environ["SRR_HELPER"] = self._before
         if self.numbers and self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
         self._log.close()

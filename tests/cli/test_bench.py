@@ -8,6 +8,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from shell import Shell
 
@@ -27,6 +29,7 @@ def check(record: dict[str, Any]) -> None:
     }
     for series in record["round_trips"] + record["sizes"]:
         assert len(series["p50_us"]) == len(series["p99_us"]) == len(series["sleeps"]) == 2
+        assert all(cpu > 0 for cpu in series["cpu_us"])
         assert all(0 < p50 <= p99 for p50, p99 in zip(series["p50_us"], series["p99_us"], strict=True))
     assert len(record["first_contact_us"]) == 5
 
@@ -57,6 +60,61 @@ def test_tables_and_file(shell: Shell, tmp_path: Path) -> None:
     assert "First contact: " in shown
 
 
+def lanes_of(record: dict[str, Any]) -> dict[tuple[str, int], set[str]]:
+    """By what the bytes came in each row of the table, whatever the placement."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for series in record["lanes"]:
+        found.setdefault((series["transport"], series["size"]), set()).add(series["came_by"])
+        assert len(series["p50_us"]) == len(series["sleeps"]) == len(series["cpu_us"]) == 2
+        assert all(0 < p50 <= p99 for p50, p99 in zip(series["p50_us"], series["p99_us"], strict=True))
+        assert all(cpu > 0 for cpu in series["cpu_us"])
+    return found
+
+
+ONE_USER = {
+    ("one user", 64): {"inline"},
+    ("one user", 1 << 20): {"direct"},
+    ("one user, window", 64): {"window"},
+    ("one user, window", 1 << 20): {"window"},
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_lanes(shell: Shell, tmp_path: Path) -> None:
+    """Each row's bytes came by what it says, as the receiver saw them."""
+    file = tmp_path / "bench.json"
+    ran = shell.run("bench", "--lanes", *SHORT, "--json", str(file), environment={"SRR_LANE": "window"})
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert lanes_of(json.loads(file.read_text())) == ONE_USER | {
+        ("two users", 64): {"inline"},
+        ("two users", 1 << 20): {"window"},
+        ("two users, helper", 64): {"helper"},
+        ("two users, helper", 1 << 20): {"helper"},
+        ("two users, AF_UNIX", 64): {"socket"},
+        ("two users, AF_UNIX", 1 << 20): {"socket"},
+    }
+    shown = ran.stdout.decode()
+    assert "SOCKET/THIS" in shown
+    assert " 1 MiB  two users, helper " in shown
+
+
+def test_lanes_without_root(shell: Shell, tmp_path: Path) -> None:
+    """One user's, beside a socket; and what is missing is told."""
+    file = tmp_path / "bench.json"
+    # As root: the number of somebody else, who may still read whatever interpreter this is.
+    somebody = ("unshare", "--user", "--map-user=1001") if os.geteuid() == 0 else ()
+    bench = shell.start(*somebody, *shell.command("bench", "--lanes", *SHORT, "--json", str(file)))
+    shown, complaints = bench.communicate()
+    assert (bench.returncode, complaints) == (0, b"")
+    record = json.loads(file.read_text())
+    assert b"two users: left out, only root can" in shown
+    assert record["left_out"][-1].startswith("two users: left out")
+    assert lanes_of(record) == ONE_USER | {
+        ("one user, AF_UNIX", 64): {"socket"},
+        ("one user, AF_UNIX", 1 << 20): {"socket"},
+    }
+
+
 def test_json_on_standard_output_is_nothing_else(shell: Shell) -> None:
     ran = shell.run("bench", *SHORT, "--json", "-")
     assert ran.returncode == 0
@@ -72,13 +130,14 @@ def test_one_cpu_leaves_the_other_placements_out_and_says_so(shell: Shell) -> No
     assert "two CPUs  srr" not in shown
 
 
-def test_ctrl_c_leaves_nobody_behind(shell: Shell) -> None:
-    bench = shell.start("setsid", "--wait", *shell.command("bench", "--sizes", "64"))
+@pytest.mark.parametrize("options", [(), ("--lanes",)], ids=["plain", "lanes"])
+def test_ctrl_c_leaves_nobody_behind(shell: Shell, options: tuple[str, ...]) -> None:
+    bench = shell.start("setsid", "--wait", *shell.command("bench", "--sizes", "64", *options))
     assert bench.stdout is not None
     while b"rounds" not in bench.stdout.readline():
         pass
-    sessions = [int(pid) for pid in Path(f"/proc/{bench.pid}/task/{bench.pid}/children").read_text().split()]
-    (session,) = sessions or [bench.pid]  # setsid forks only where it has to
+    session = bench.pid  # setsid need not fork: we are no group's leader. Its children may be the bench's by now
+    assert os.getsid(session) == session
     os.kill(session, signal.SIGINT)
     assert bench.wait() == 130
     while left(session):
