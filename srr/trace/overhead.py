@@ -96,7 +96,7 @@ def measure(
     after the same one. One client and one server live through all of it."""
     found = [Found(way, placement) for way in WAYS for placement in placements]
     times = Times()
-    with run.Client(run.SRR) as client:
+    with run.clients([run.SRR]) as (client,):
         for n in range(rounds):
             for way in reversed(WAYS) if n % 2 else WAYS:
                 with _listening(way, times) as session:
