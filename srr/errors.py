@@ -89,7 +89,7 @@ _SENDING = {
     ),
     _errno.EPERM: (
         Refused,
-        "it may not reach this process's memory, and SRR_LANE=direct forbids it the window; run `srr doctor PID`",
+        "it may not reach this process's memory, and its SRR_LANE forbids other lanes; run `srr doctor PID`",
     ),
     _errno.ETIME: (
         TimedOut,

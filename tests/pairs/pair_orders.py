@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from typing import Any
 
 from partner import Partner, order
@@ -31,3 +33,21 @@ def about_helper(partner: Partner) -> dict[str, Any]:
 @order
 def relay_to(partner: Partner, target: int, hold: str = "it") -> None:
     partner.held[hold].relay(target)
+
+
+@order
+def leave_a_child(partner: Partner) -> int:
+    """A child that writes for ever into our life file that this thread lives, through the mapping that we made."""
+    with open("/proc/self/maps") as maps:
+        first, last = (int(n, 16) for line in maps if "srr-life" in line for n in line.split()[0].split("-"))
+    do_fork = 11
+    assert ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), do_fork) == 0
+    words = (ctypes.c_uint32 * ((last - first) // 4)).from_address(first)
+    tid = os.getpid()
+    at = next(n for n in range(1024, len(words)) if words[n] & 0x3FFFFFFF == tid)
+    child = os.fork()
+    if child == 0:
+        os.closerange(0, 1024)
+        while True:
+            words[at] = tid
+    return child

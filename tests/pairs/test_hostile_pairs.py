@@ -5,7 +5,10 @@ The test is root, so it can write what any party could: both map the same two fi
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import time
 
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, srr, until, works
@@ -185,3 +188,26 @@ def test_one_who_never_leaves(trio: tuple[Partner, Partner, Partner]) -> None:
         assert works(server, honest)
         client.go_on()
         sending.result()
+
+
+@guarantee("E")
+def test_a_dead_ones_child_that_goes_on(town: Town, trio: tuple[Partner, Partner, Partner]) -> None:
+    """It keeps up the life word, which a receiver believes for 10 ms; then the kernel says whose the lock is."""
+    server, client, honest = trio
+    pair, gate = Pair(client.pid), Gate(client.pid)
+    child = client.do("leave_a_child")
+    try:
+        exchange(server, client)  # the kernel was asked now
+        town.helper.signal(signal.SIGSTOP)  # it would tell
+        client.kill()
+        told = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        until("10 ms are over", lambda: time.clock_gettime_ns(time.CLOCK_MONOTONIC) - told > 20_000_000)
+        last = pair.word()
+        pair.put_slot("word", last._replace(generation=last.generation + 1, state=rows.SENT).pack())
+        gate.ring(0)
+        with pytest.raises(srr.TimedOut):
+            server.do("receive", timeout=0.3)
+        assert pair.word().state == rows.SENT
+        assert works(server, honest)
+    finally:
+        os.kill(child, signal.SIGKILL)

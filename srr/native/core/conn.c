@@ -94,13 +94,11 @@ struct conn *conn_meet(struct receiver *r, uint32_t index)
     return NULL;
 }
 
-bool conn_lives(const struct conn *conn)
+bool conn_lives(struct conn *conn)
 {
     if (conn->guest)
-        return stranger_alive(&conn->guest->stranger);
-    uint32_t word = atomic_load(conn->life);
-    return !(word & FUTEX_OWNER_DIED) &&
-           (word & FUTEX_TID_MASK) == atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
+        return guest_lives(conn);
+    return life_is(conn->life, (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed));
 }
 
 static struct conn **bucket(struct receiver *r, pid_t tid) { return &r->by_tid[(uint32_t)tid % TID_BUCKETS]; }

@@ -79,6 +79,7 @@ static void let_in(struct receiver *r, struct introduction *it)
     if (gate && !gate->guests[it->index]) {
         *guest = (struct guest){
             .gate = gate, .stranger = it->peer, .map = map, .pair_id = it->pair_id, .index = it->index, .uses = 1};
+        stranger_map_lives(&guest->stranger);
         gate->guests[it->index] = guest;
         gate->count++;
         it->peer.watch = it->peer.life = -1;
@@ -87,6 +88,33 @@ static void let_in(struct receiver *r, struct introduction *it)
         free(guest);
     }
     introduction_close(it);
+}
+
+/*
+ * The kernel is asked by a system call, F_GETLK, and what it said holds for 10 ms if the thread's life word does not
+ * say otherwise, which costs a load. So the death of whoever runs this library is seen at once. Somebody who has changed
+ * it may have left its life file to a child of its own, which keeps a dead process alive, as far as we can see, for
+ * these 10 ms: to send one more message in its name, or take one more reply. Its number is not another's so soon, and
+ * both processes are of the same user.
+ */
+#define WORD_HOLDS SLICE_FIRST
+
+bool guest_lives(struct conn *conn)
+{
+    struct guest *guest = conn->guest;
+    int64_t now = now_roughly_ns();
+    pid_t tid = (pid_t)atomic_load_explicit(&conn->slot->tid, memory_order_relaxed);
+    if (now - atomic_load(&guest->lived_ns) < WORD_HOLDS) {
+        const a32 *life = atomic_load(&conn->life);
+        if (!life || !life_is(life, tid)) /* another thread of its process has the slot now */
+            atomic_store(&conn->life, life = stranger_life(&guest->stranger, tid));
+        if (life)
+            return true;
+    }
+    bool alive = stranger_alive(&guest->stranger);
+    if (alive)
+        atomic_store(&guest->lived_ns, now);
+    return alive;
 }
 
 void guest_release(struct guest *guest)
@@ -204,11 +232,19 @@ void gates_look(struct receiver *r)
 
 /* ---- one turn for each user */
 
-/* Which of its threads sent it, confirmed by the kernel: for the sender's word anybody of its user may have written. */
-static pid_t thread_of(const struct conn *conn)
+/* Under the lock. Which of its threads sent it, confirmed by the kernel: the sender's word anybody of its user may have
+ * written. */
+static pid_t thread_of(struct conn *conn)
 {
     pid_t tid = (pid_t)atomic_load(&conn->slot->tid);
-    return is_thread_of(conn->peer.pid, tid) ? tid : conn->peer.pid;
+    int64_t now = now_roughly_ns();
+    if (conn->confirmed == tid && now - conn->confirmed_ns < WORD_HOLDS)
+        return tid;
+    if (!is_thread_of(conn->peer.pid, tid))
+        return conn->peer.pid;
+    conn->confirmed = tid;
+    conn->confirmed_ns = now;
+    return tid;
 }
 
 void gate_next(struct receiver *r, struct gate *gate)

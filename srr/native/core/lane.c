@@ -20,7 +20,7 @@
 
 static bool still_wanted(void *arg)
 {
-    const struct conn *conn = arg;
+    struct conn *conn = arg;
     enum slot_state state = word_state(atomic_load(&conn->slot->word));
     return state == SLOT_BUSY && conn_lives(conn);
 }

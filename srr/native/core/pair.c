@@ -69,6 +69,8 @@ void stranger_forget(struct stranger *stranger)
     fd_drop(stranger->watch);
     fd_drop(stranger->life);
     stranger->watch = stranger->life = -1;
+    unmap_shared((void *)(uintptr_t)stranger->lives, LIFE_SIZE);
+    stranger->lives = NULL;
 }
 
 void introduction_close(struct introduction *it)
@@ -126,4 +128,27 @@ bool stranger_alive(const struct stranger *stranger)
     if (fcntl(stranger->life, F_GETLK, &lock) == 0)
         return lock.l_type == F_WRLCK && lock.l_pid == stranger->pid;
     return poll(&p, 1, 0) != 1 || !(p.revents & POLLIN); /* the program has closed what it does not know */
+}
+
+void stranger_map_lives(struct stranger *stranger)
+{
+    struct life_header header;
+    if (pread(stranger->life, &header, sizeof header, 0) != sizeof header || header.magic != LIFE_MAGIC ||
+        header.word_at > LIFE_STRIDE - 4 || header.word_at % 4 != 0)
+        return;
+    stranger->word_at = header.word_at;
+    stranger->lives = map_shared(stranger->life, LIFE_SIZE, PROT_READ, 0);
+}
+
+const a32 *stranger_life(const struct stranger *stranger, pid_t tid)
+{
+    if (!stranger->lives || tid <= 0)
+        return NULL;
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        const char *at = stranger->lives + LIFE_AT + (size_t)i * LIFE_STRIDE + stranger->word_at;
+        const a32 *word = (const a32 *)(const void *)at;
+        if (life_is(word, tid))
+            return word;
+    }
+    return NULL;
 }

@@ -8,6 +8,7 @@
 #ifndef SRR_PAIR_H
 #define SRR_PAIR_H
 
+#include <linux/futex.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +22,8 @@ struct stranger {
     gid_t gid;
     int watch; /* a pidfd */
     int life;  /* its life file, which it holds locked for as long as it lives */
+    const char *lives; /* mapped, NULL: it isn't */
+    uint32_t word_at;
 };
 
 /* One answer of the helper's. */
@@ -42,6 +45,14 @@ struct slot *pair_slot(struct pair_header *pair, uint32_t slot);
 bool stranger_is_sound(const struct stranger *stranger);
 /* It is there, and the same program, with the same rows: one system call. */
 bool stranger_alive(const struct stranger *stranger);
+/* Maps its life file; and the word there that the kernel marks at that thread's death. NULL: none has its number. */
+void stranger_map_lives(struct stranger *stranger);
+const a32 *stranger_life(const struct stranger *stranger, pid_t tid);
+static inline bool life_is(const a32 *life, pid_t tid)
+{
+    uint32_t word = atomic_load(life);
+    return !(word & FUTEX_OWNER_DIED) && (word & FUTEX_TID_MASK) == (uint32_t)tid;
+}
 void stranger_forget(struct stranger *stranger);
 
 /*

@@ -65,11 +65,13 @@ struct conn {
     char *message, *reply; /* the inline areas */
     char *window;
     uint32_t refused;    /* the kernel does not let us into its memory: how often we did without since; under `writing` */
-    const a32 *life;     /* the futex word of its robust mutex */
+    const a32 *_Atomic life; /* the futex word of its robust mutex; a guest's: of the thread that sent last */
     void *life_map;
     pthread_mutex_t writing; /* one of our threads at a time moves the state */
 
     /* under the receiver's lock */
+    pid_t confirmed;     /* a guest's thread: the kernel said that it is one of its process's, */
+    int64_t confirmed_ns; /* then */
     unsigned pins;       /* threads that use the mapping */
     bool buried;         /* unmapped when the last pin goes */
     struct conn *same_bucket; /* next in receiver->by_tid */
@@ -105,6 +107,7 @@ struct guest {
     uint32_t index;      /* of the pair at its gate */
     uint32_t top;        /* conns[top] and above are empty */
     struct conn *conns[PAIR_SLOTS];
+    _Atomic(int64_t) lived_ns; /* the kernel said so */
     _Atomic(uint32_t) uses; /* conns, and being at the gate */
 };
 
@@ -256,8 +259,9 @@ void receiver_look_when_due(struct receiver *r);
 
 /* Under the lock. The sender is dead or was refused: its entry is free again. */
 void conn_bury(struct receiver *r, struct conn *conn);
-/* Does the thread that sent still live? One load: the kernel keeps that word. */
-bool conn_lives(const struct conn *conn);
+/* Does the thread that sent still live? One load: the kernel keeps that word. Of a guest: its process (gate.c). */
+bool conn_lives(struct conn *conn);
+bool guest_lives(struct conn *conn);
 /* The entry's sender, met now if it must be. NULL: there is none, or it was refused. */
 struct conn *conn_meet(struct receiver *r, uint32_t index);
 

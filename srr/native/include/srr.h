@@ -77,7 +77,7 @@ struct srr_sent {
  *   -EDEADLK    `to` is this very process
  *   -EACCES     `to` is another user's, or the two may not look at each other (srr doctor says why), and there is no
  *               srr-helper to introduce them, or none of its names admits this user (srr_name_share)
- *   -EPERM      the receiver may not read or write this process's memory, and its SRR_LANE=direct forbids other lanes
+ *   -EPERM      the receiver may not read or write this process's memory, and its SRR_LANE forbids other lanes
  *   -ETIME      this process did not move its bytes while the receiver waited for them: it was stopped, or starved
  *               (window lane: nothing for 1 s, SRR_STALL_MS, or less than 16 MiB/s on the whole)
  *   -EFAULT     a part of the message or of the reply buffer is not in this process's memory
@@ -144,7 +144,7 @@ int srr_creceive(pid_t from, const struct iovec *buffer, int parts, struct srr_m
  *   -ESRCH         the sender is not REPLY-blocked on us: it died, gave up, did not serve, or has its reply
  *   -EFAULT        my buffer is not in my memory
  *   -SRR_EDSTFAULT the sender's buffer is not in its memory; from srr_reply, its Send ends with -EFAULT
- *   -EPERM         the kernel does not let us reach the sender's memory (srr doctor says why), and SRR_LANE=direct
+ *   -EPERM         the kernel does not let us reach the sender's memory (srr doctor says why), and SRR_LANE
  *                  forbids other lanes; from srr_reply, the sender's Send ends with -EPERM too
  *
  * srr_reply: ends the Send; the bytes land at offset 0 of its reply buffer. QNX4: Reply, Replymx.
