@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -13,7 +14,9 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
+
+from drive import Blocked, Partner, until
 
 #: Longest that a command may take to begin or to end; reaching it is a failure.
 PATIENCE = 40.0
@@ -168,3 +171,22 @@ class Trace:
         for path in self._folder.iterdir():
             path.unlink()
         self._folder.rmdir()
+
+
+def close_a_circle(partners: list[Partner]) -> int:
+    """Each sends to the next; the last one to the first. When that was, by its row."""
+    for partner, after in itertools.pairwise(partners):
+        partner.order("send", to=after.pid, message=b"to the next")
+        partner.until_blocked(Blocked.SEND, after.pid)
+    partners[-1].order("send", to=partners[0].pid, message=b"to the first")
+    # Each of them spins for some microseconds before it sleeps, and since_ns tells of the sleep.
+    return until("it sleeps", lambda: partners[-1].until_blocked(Blocked.SEND, partners[0].pid).since_ns)
+
+
+class HasPid(Protocol):
+    pid: int
+
+
+def only(*processes: HasPid) -> list[str]:
+    """Other tests' processes may be deadlocked on purpose at this moment."""
+    return [word for process in processes for word in ("-p", str(process.pid))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 from drive import Blocked, Company, Partner, until
 from installed import installed
-from tracers import Trace, Tracer
+from tracers import Trace, Tracer, close_a_circle, only
 
 from srr import processes
 
@@ -79,21 +78,6 @@ def alone(names: Path) -> Asker:
 def program() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="srr-asker-"))
     return installed().compile(HERE / "asker.c", folder / "asker", "srr", "-g", static=True)
-
-
-def close_a_circle(partners: list[Partner]) -> int:
-    """Each sends to the next; the last one to the first. When that was, by its row."""
-    for partner, after in itertools.pairwise(partners):
-        partner.order("send", to=after.pid, message=b"to the next")
-        partner.until_blocked(Blocked.SEND, after.pid)
-    partners[-1].order("send", to=partners[0].pid, message=b"to the first")
-    # Each of them spins for some microseconds before it sleeps, and since_ns tells of the sleep.
-    return until("it sleeps", lambda: partners[-1].until_blocked(Blocked.SEND, partners[0].pid).since_ns)
-
-
-def only(*processes: Partner | Asker) -> list[str]:
-    """Other tests' processes may be deadlocked on purpose at this moment."""
-    return [word for process in processes for word in ("-p", str(process.pid))]
 
 
 def told(tracer: Tracer) -> dict[str, Any]:
