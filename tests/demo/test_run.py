@@ -11,13 +11,21 @@ import re
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 from pathlib import Path
 
 import pytest
-from demo.demos import Demo, document, nodes, wait_for_end, wait_for_line
+from demo.demos import PATIENCE, Demo, document, nodes, wait_for_end, wait_for_line
 
 import srr
+
+
+def owner(pid: str) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        return None
 
 
 def test_every_count_is_right_and_adds_up(demo: Demo) -> None:
@@ -58,6 +66,26 @@ def test_the_small_one_and_the_default_files(demo: Demo) -> None:
     assert "none other" in ran.stdout
     assert ran.stdout.count("\nright  ") == 7
     assert not any(line != line.rstrip() for line in ran.stdout.splitlines())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="starting other users' processes needs root")
+def test_three_users(demo: Demo) -> None:
+    """No process of theirs is left, no folder of names, and no helper, which was killed and came back in the middle."""
+    folders = set(Path(tempfile.gettempdir()).glob("srr-demo-*"))
+    command = [*demo.command()[:5], "--processes", "12", "--seconds", "4", "--users", "3", "--json"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=demo.environment())
+    out, err = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 0, err
+    told = json.loads(out)
+    assert all(told["checks"].values())
+    assert "each message came from the user whose process sent it, by the kernel's word" in told["checks"]
+    assert told["lanes"]["window"]["bytes"] > 1 << 20
+    assert "direct" not in told["lanes"]
+    assert len(told["users"]) == 3
+    assert 0 < told["helper_back_ms"] < 5000
+    assert not Path(f"/proc/{told['helper_killed']}").exists()
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and owner(pid) in told["users"]]
+    assert set(Path(tempfile.gettempdir()).glob("srr-demo-*")) <= folders
 
 
 @pytest.mark.parametrize(
