@@ -15,12 +15,13 @@ cc=${CLANG:-clang}
 sources() { for name in $1; do echo "$native/$name.c"; done; }
 build() {
     # shellcheck disable=SC2086 # lists
-    "$cc" -std=gnu11 -g -O1 -fno-omit-frame-pointer -DUSERS=8 -DPROCESSES=64 -DNAMES=32 -DPAIRS=32 -DGATES=16 \
+    "$cc" -std=gnu11 -g -O1 -fno-omit-frame-pointer $small \
         -I"$native/helper" -I"$native/core" -I"$native/include" "$@" $linked
 }
 for target; do
     out=$folder/$target
     mkdir -p "$out/corpus"
+    small='-DUSERS=8 -DPROCESSES=64 -DNAMES=32 -DPAIRS=32 -DGATES=16' # srr-helper's tables
     case $target in
     broker)
         seen=$(sources 'helper/admission helper/broker helper/quotas helper/requests helper/tables')
@@ -29,6 +30,7 @@ for target; do
         seen=$(sources 'helper/lease helper/transfer helper/quotas')
         linked="$here/fuzz_leases.c $(sources 'helper/lease helper/quotas')" ;; # it includes transfer.c
     window)
+        small=
         seen=$(sources 'core/window')
         linked="$here/fuzz_window.c $(sources 'core/transfer core/map')" ;; # and it window.c
     *) echo "srr: no such target: $target" >&2; exit 2 ;;
