@@ -140,7 +140,7 @@ void greet(const struct guest *guest)
     if (guest->pid <= 0)
         log_nobody("a process of another pid namespace, which has no number here");
     else if (guest->uid == 65534 || guest->uid == UINT32_MAX)
-        log_nobody("a process whose user has no number here (65534): it may be anybody");
+        log_nobody("a process of user 65534 (nobody), which may be anybody of another user namespace: run it as another user");
     else if (is_served && process_new(guest)) {
         if (expires == INT64_MAX)
             expires = kernel_now() + SILENCE_MOST;

@@ -220,6 +220,10 @@ int main(int argc, char **argv)
         case 'h': show(usage);
         default: is_wrong = true;
         }
+    if (!is_wrong && optind != argc)
+        fprintf(stderr, "srr-helper: unexpected argument '%s'\n", argv[optind]);
+    else if (!is_wrong && is_users && transfers)
+        fputs("srr-helper: --user and --transfer: your own processes need nobody else to move their bytes\n", stderr);
     if (is_wrong || optind != argc || (is_users && transfers)) {
         fputs(usage, stderr);
         return EXIT_USAGE;
@@ -231,7 +235,9 @@ int main(int argc, char **argv)
     syscall(SYS_close_range, inherited < 0 ? 3u : 4u, ~0u, 0u);
     check_kernel();
     set_signals();
-    broker.listener = inherited >= 0 ? inherited : listen_at(path ? path : is_users ? path_of_user() : HELPER_SOCKET);
+    if (inherited < 0 && !path)
+        path = is_users ? path_of_user() : HELPER_SOCKET;
+    broker.listener = inherited >= 0 ? inherited : listen_at(path);
     broker.only_uid = listener_uid(broker.listener);
     broker.serves_all = broker.only_uid == 0 && !is_users;
     if (transfers) {
@@ -256,6 +262,8 @@ int main(int argc, char **argv)
     /* Point of no return: nobody has been listened to so far. */
     broker.began = kernel_now();
     notify_ready();
+    if (inherited < 0)
+        log_line(6, "listens at %s", path);
     r = broker_run();
     notify_stopping();
     if (r < 0)
