@@ -92,10 +92,10 @@ static void let_in(struct receiver *r, struct introduction *it)
 
 /*
  * The kernel is asked by a system call, F_GETLK, and what it said holds for 10 ms if the thread's life word does not
- * say otherwise, which costs a load. So the death of whoever runs this library is seen at once. Somebody who has changed
- * it may have left its life file to a child of its own, which keeps a dead process alive, as far as we can see, for
- * these 10 ms: to send one more message in its name, or take one more reply. Its number is not another's so soon, and
- * both processes are of the same user.
+ * say otherwise, which costs a load. So the death of whoever runs this library is seen at once. Somebody who has
+ * changed it may have left its life file to a child of its own, which keeps a dead process alive, as far as we can
+ * see, for these 10 ms: to send one more message in its name, or take one more reply. Its number is not another's so
+ * soon, and both processes are of the same user.
  */
 #define WORD_HOLDS SLICE_FIRST
 

@@ -13,7 +13,8 @@
 
 /* $SRR_HELPER, else where it is installed. Empty: nowhere. */
 void helper_path(char *buffer, size_t size);
-/* A descriptor. -ENOSYS: the path leads nowhere; -ENOENT: there is none; -ECONNREFUSED: nobody listens now; -EACCES: it is not to be trusted. */
+/* A descriptor. -ENOSYS: the path leads nowhere; -ENOENT: there is none; -ECONNREFUSED: nobody listens now; -EACCES:
+ * it is not to be trusted. */
 int helper_open(const char *path);
 int helper_send(int fd, const struct request *request, int descriptor);
 /* -EAGAIN: nothing is there. Else the number of descriptors, kept (pair.h), or why there is no helper any more. */

@@ -1,10 +1,10 @@
 /*
  * lane.c - see lane.h.
  *
- * The receiver chooses, for it is the one that the kernel lets in or not. It tries the direct lane, and where that is refused (Yama,
- * a process that is not dumpable, a filter) goes over to the window, and remembers it for this sender; now and then it
- * tries again, for leave may be given later. The sender finds the lane that was taken in its slot, and puts the next long
- * message into the window beforehand, if that was it.
+ * The receiver chooses, for it is the one that the kernel lets in or not. It tries the direct lane, and where that
+ * is refused (Yama, a process that is not dumpable, a filter) goes over to the window, and remembers it for this
+ * sender; now and then it tries again, for leave may be given later. The sender finds the lane that was taken in its
+ * slot, and puts the next long message into the window beforehand, if that was it.
  */
 #define _GNU_SOURCE
 #include "lane.h"

@@ -118,9 +118,9 @@ static inline int entry_refusal(uint64_t entry, uint64_t mine)
  * so that a trigger is one CAS and never hits a successor:
  *   63         48 47       32 31          0
  *   [ generation ][ count    ][ arrival    ]     odd generation: in service
- * Claimed by CAS of the id from 0 to the parked thread's tid; whoever finds that thread dead may free it. A proxy that one
- * process attached to another one has two of these: in the attacher's rows, where its id leads, and never in
- * service, and in the owner's.
+ * Claimed by CAS of the id from 0 to the parked thread's tid; whoever finds that thread dead may free it. A proxy
+ * that one process attached to another one has two of these: in the attacher's rows, where its id leads, and never
+ * in service, and in the owner's.
  */
 struct proxy {
     a64 word;

@@ -1,9 +1,9 @@
 /*
  * lease.h - the helper lane: srr-helper's transfer worker moves bytes between a sender's memory and its pair's window.
  *
- * The sender lends its memory to the helper, for one transaction, and takes it back before its Send returns; the receiver asks the
- * helper to move parts of it. So the sender's thread may sleep meanwhile, or be stopped. Neither side reaches
- * into the other, and the receiver copies its own memory itself.
+ * The sender lends its memory to the helper, for one transaction, and takes it back before its Send returns; the
+ * receiver asks the helper to move parts of it. So the sender's thread may sleep meanwhile, or be stopped. Neither
+ * side reaches into the other, and the receiver copies its own memory itself.
  */
 #ifndef SRR_LEASE_LANE_H
 #define SRR_LEASE_LANE_H
@@ -13,16 +13,16 @@
 #include "window.h"
 
 /*
- * Before the word is published, if SRR_LANE says so: lends this letter's memory for that transaction, and says so in the slot. False: it
- * is not to be had, and the message goes by another lane.
+ * Before the word is published, if SRR_LANE says so: lends this letter's memory for that transaction, and says so in
+ * the slot. False: it is not to be had, and the message goes by another lane.
  */
 bool lease_begin(struct process *self, struct link *link, struct place *place, const struct letter *letter, uint64_t word);
 /* The transaction has ended: the memory is ours alone again. Waits for a move that is under way, 100 ms at most. */
 void lease_end(struct process *self, struct link *link, struct place *place);
 
 /*
- * The receiver's: from `offset` of the message into these parts, the word being in RECV; and `length` bytes of these parts into the
- * reply buffer at `offset`, the word being in BUSY. Bytes moved, or:
+ * The receiver's: from `offset` of the message into these parts, the word being in RECV; and `length` bytes of these
+ * parts into the reply buffer at `offset`, the word being in BUSY. Bytes moved, or:
  *   -EPERM this lane does not work for this sender: another one may    -ESRCH it has left, or is dead
  *   -EFAULT my memory is bad    -SRR_EDSTFAULT its memory is bad
  */

@@ -69,8 +69,9 @@ static inline uint64_t link_target(const struct link *link, const struct place *
 }
 
 /*
- * Our slot's entry in the port, claimed if it isn't ours (any more; then the receiver must be rung again). -EAGAIN: the port is crowded with
- * entries, the receiver was asked to bury its dead; other failures: the receiver refused us.
+ * Our slot's entry in the port, claimed if it isn't ours (any more; then the receiver must be rung again). -EAGAIN:
+ * the port is crowded with entries, the receiver was asked to bury its dead; other failures: the receiver refused
+ * us.
  */
 int link_entry(struct process *self, struct link *link, struct place *place, bool *ret_claimed);
 

@@ -2,10 +2,10 @@
  * name.c - names: attach, detach, locate, list.
  *
  * A name is a symbolic link in the runtime folder, whose text says who holds it:
- * pid:descriptor:device:inode of its row file, when the process started, and the name's own number. Making a symbolic link is exclusive, reading it is one
- * system call, and the liveness check tells a living holder from a dead one, also after pid reuse, exec and
- * fork. So nothing has to be cleaned up for a name to be free: whoever attaches it next replaces it, under
- * a lock that the kernel drops when its owner dies.
+ * pid:descriptor:device:inode of its row file, when the process started, and the name's own number. Making a
+ * symbolic link is exclusive, reading it is one system call, and the liveness check tells a living holder from a
+ * dead one, also after pid reuse, exec and fork. So nothing has to be cleaned up for a name to be free: whoever
+ * attaches it next replaces it, under a lock that the kernel drops when its owner dies.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /*
- * probes.c - the probe sites: see probes.h. The note's format is that of SystemTap's <sys/sdt.h>, which perf, bpftrace, gdb
- * and BCC read (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
+ * probes.c - the probe sites: see probes.h. The note's format is that of SystemTap's <sys/sdt.h>, which perf,
+ * bpftrace, gdb and BCC read (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
  *
  * One byte of nop, which the kernel emulates: longer ones, which it can patch to a jump, use the stack below the
  * stack pointer, where a function without frames keeps its variables.

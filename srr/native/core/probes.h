@@ -6,7 +6,8 @@
  * that nobody listening costs a load and a branch that is not taken.
  *
  * All arguments are 64 bits and in the registers of the machine's calling convention, so that a tracer
- * needs no more than their number. Machines of 32 bits have no probes (probes.c); the table tells their states all the same.
+ * needs no more than their number. Machines of 32 bits have no probes (probes.c); the table tells their states all
+ * the same.
  */
 #ifndef SRR_PROBES_H
 #define SRR_PROBES_H

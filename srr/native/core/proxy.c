@@ -2,8 +2,8 @@
  * proxy.c - proxies: attach, detach, trigger, list. What their owner does with them is in proxy_in.c.
  *
  * An id must be a number of the pid space that nobody else has or gets while the proxy lives, also
- * when everybody is killed: so it is one: the tid of a thread that does nothing, in the process that attached the proxy.
- * The kernel thus tells from the id alone which process to look in (/proc/<id>/status), and whether it lives.
+ * when everybody is killed: so it is one: the tid of a thread that does nothing, in the process that attached the
+ * proxy. The kernel thus tells from the id alone which process to look in (/proc/<id>/status), and whether it lives.
  *
  * A trigger finds the proxy's place in its owner's rows once, and remembers it. Count, arrival and generation are one
  * word, so it hits that very proxy or none:

@@ -35,8 +35,8 @@ uint32_t proxy_data(struct receiver *r, const struct queued *q, char data[PROXY_
 }
 
 /*
- * Of several triggers that wait only the first one's arrival is known. The next one is taken to have come right after it: true for
- * triggers in a row, and between others it waits its turn.
+ * Of several triggers that wait only the first one's arrival is known. The next one is taken to have come right
+ * after it: true for triggers in a row, and between others it waits its turn.
  */
 bool proxy_take(struct receiver *r, struct queued *q)
 {
@@ -53,7 +53,8 @@ bool proxy_take(struct receiver *r, struct queued *q)
     return true;
 }
 
-/* The thread that holds the id is gone, and with it the process that attached the proxy: perhaps in the middle of that. */
+/* The thread that holds the id is gone, and with it the process that attached the proxy: perhaps in the middle of
+ * that. */
 static void free_orphan(struct proxy *proxy, uint32_t id)
 {
     uint64_t word = atomic_load(&proxy->word);

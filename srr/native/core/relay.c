@@ -3,8 +3,8 @@
  *
  * The receiver only says to whom: the sender's own thread, which is blocked in Send and has nothing else to do, meets
  * that process and publishes its message there, as a new transaction (send.c). So a third process need not be believed
- * about whose message it is, a target that has no rows yet is waited for by the one who waits anyway, and if we die right
- * after this, nothing is half done. It costs the sender one wake-up.
+ * about whose message it is, a target that has no rows yet is waited for by the one who waits anyway, and if we die
+ * right after this, nothing is half done. It costs the sender one wake-up.
  */
 #define _GNU_SOURCE
 #include <errno.h>

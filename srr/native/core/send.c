@@ -201,8 +201,8 @@ static int sleep_a_slice(struct sending *s, a32 *futex, uint32_t value, struct p
 }
 
 /*
- * Sleep once, while *futex == value: the word itself, or what the receiver does in the window. Returns why the Send must
- * end (it may not be able to yet), or 0.
+ * Sleep once, while *futex == value: the word itself, or what the receiver does in the window. Returns why the Send
+ * must end (it may not be able to yet), or 0.
  */
 static int sleep_on(struct sending *s, uint64_t seen, a32 *futex, uint32_t value, struct patience *patience, bool leaving)
 {

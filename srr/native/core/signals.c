@@ -21,11 +21,11 @@
  *     wait_end ... depth = 0
  *     put_off: unblock: the handler runs
  *
- * Wherever the wrapper runs: before wait_begin, (a) sees put_off; between (a) and (c)'s comparison, the word is not v any
- * more, or (b) has seen that we are to leave; in (c) the same, whether the kernel restarts the call or ends it with EINTR.
- * After (c) the verb looks again. So the signal is never lost, SA_RESTART makes no difference, and no handler ever finds
- * a lock of ours held or a transaction half done: it may call any verb, or longjmp. It costs a verb two
- * additions to a thread's own variable; a system call only when there was a signal.
+ * Wherever the wrapper runs: before wait_begin, (a) sees put_off; between (a) and (c)'s comparison, the word is not
+ * v any more, or (b) has seen that we are to leave; in (c) the same, whether the kernel restarts the call or ends it
+ * with EINTR. After (c) the verb looks again. So the signal is never lost, SA_RESTART makes no difference, and no
+ * handler ever finds a lock of ours held or a transaction half done: it may call any verb, or longjmp. It costs a
+ * verb two additions to a thread's own variable; a system call only when there was a signal.
  *
  * Handlers that run at depth 0, a moment before the verb was entered or after it has ended, are before or
  * after the call, as on QNX4.

@@ -14,8 +14,8 @@
 typedef void poke_call(void *arg, int signo);
 
 /*
- * Where to go on after a fault. The compilers' own, which stores three words: libc's costs a short round trip three parts in
- * a hundred (measured). Clang has it for some machines only.
+ * Where to go on after a fault. The compilers' own, which stores three words: libc's costs a short round trip three
+ * parts in a hundred (measured). Clang has it for some machines only.
  */
 #if !defined __clang__ || defined __x86_64__ || defined __i386__
 typedef void *return_point[5];

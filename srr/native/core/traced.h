@@ -1,9 +1,9 @@
 /*
  * traced.h - the times of a transaction, noted while somebody listens to the probe `done`.
  *
- * The sender decides, and says so in its slot (`traced`): then the receiver looks at the clock too, keeps what it saw in its
- * private memory, and tells it in the slot while the word is BUSY, as it does with the result. Nobody listening costs
- * a load of the semaphore, and one byte in a line that is written anyway.
+ * The sender decides, and says so in its slot (`traced`): then the receiver looks at the clock too, keeps what it
+ * saw in its private memory, and tells it in the slot while the word is BUSY, as it does with the result. Nobody
+ * listening costs a load of the semaphore, and one byte in a line that is written anyway.
  */
 #ifndef SRR_TRACED_H
 #define SRR_TRACED_H
@@ -32,7 +32,8 @@ struct traced {
 
 static inline uint64_t now_if(bool wanted) { return __builtin_expect(wanted, 0) ? (uint64_t)now_ns() : 0; }
 
-/* The sender's, in turn: Send begins; to this receiver (the next one, after a Relay); the result is there; Send ends. */
+/* The sender's, in turn: Send begins; to this receiver (the next one, after a Relay); the result is there; Send
+ * ends. */
 static inline void traced_begin(struct traced *t)
 {
     t->on = PROBE_WANTED(done);

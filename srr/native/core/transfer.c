@@ -116,9 +116,9 @@ int64_t scatter(const struct iovec *parts, int count, uint64_t offset, const voi
 }
 
 /*
- * Writes that change nothing. The first byte is the call's own: nobody else writes it now, and a plain store will do, which is
- * faster than a round trip's patience for an atomic one. What lies further on the reply may never reach, so another thread's
- * write there must not be undone.
+ * Writes that change nothing. The first byte is the call's own: nobody else writes it now, and a plain store will
+ * do, which is faster than a round trip's patience for an atomic one. What lies further on the reply may never
+ * reach, so another thread's write there must not be undone.
  */
 MAY_FAULT void touch_pages(const struct iovec *parts, int count, uint64_t length)
 {

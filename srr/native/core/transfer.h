@@ -18,7 +18,8 @@
 /* Bytes in these parts. -EINVAL: too many or none where there must be; -EMSGSIZE: more than LENGTH_MAX. */
 int parts_length(const struct iovec *parts, int count, uint64_t *ret_length);
 
-/* Between parts, from `offset` of them on, and shared memory. Returns the bytes moved, or -EFAULT where faults are caught (signals.h). */
+/* Between parts, from `offset` of them on, and shared memory. Returns the bytes moved, or -EFAULT where faults are
+ * caught (signals.h). */
 int64_t gather(void *to, uint64_t room, const struct iovec *parts, int count, uint64_t offset);
 int64_t scatter(const struct iovec *parts, int count, uint64_t offset, const void *from, uint64_t length);
 

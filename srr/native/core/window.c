@@ -3,8 +3,8 @@
  *
  * A request is a stretch of the message (ASK) or of the reply buffer (GIVE), moved in chunks: chunk k lies at place
  * k % WINDOW_CHUNKS of the window. One side fills, the other drains, and each says in its own word how many chunks it
- * has done (layout.h, step_make): the filler is never more than WINDOW_CHUNKS ahead. Whoever can not go on sleeps on the
- * other's word. The losing order, had the receiver announced its sleep after it looked:
+ * has done (layout.h, step_make): the filler is never more than WINDOW_CHUNKS ahead. Whoever can not go on sleeps on
+ * the other's word. The losing order, had the receiver announced its sleep after it looked:
  *
  *     receiver                             sender
  *     sender_step: chunk 3 is not there
@@ -24,8 +24,8 @@
  *     asked_number = 2
  *     word: RECV -> ASK                    word == ASK: goes on with a mixture
  *
- * Ours: number, fields, word, number again. If it saw anything of request 2, the word had left ASK before; if it then sees ASK
- * again, that is request 2's, and so is the number that it reads after it.
+ * Ours: number, fields, word, number again. If it saw anything of request 2, the word had left ASK before; if it
+ * then sees ASK again, that is request 2's, and so is the number that it reads after it.
  *
  * Nor must it sleep on the word, which is the same in both requests:
  *
@@ -35,22 +35,22 @@
  *     sleeping == 0: no wake
  *                                          sleeping = 1; FUTEX_WAIT(word, GIVE), for ever
  *
- * Ours: in ASK and GIVE it sleeps on receiver_step, which changes at each chunk, at each request's end (STEP_END), and at the
- * next one's beginning; read first, then the word once more.
+ * Ours: in ASK and GIVE it sleeps on receiver_step, which changes at each chunk, at each request's end (STEP_END),
+ * and at the next one's beginning; read first, then the word once more.
  *
- * A receiver that is late must not write into the lines of another's request: fields are written in BUSY, from which the
- * sender can not leave, and receiver_step moves by compare and exchange.
+ * A receiver that is late must not write into the lines of another's request: fields are written in BUSY, from which
+ * the sender can not leave, and receiver_step moves by compare and exchange.
  *
  * The sender leaves from ASK at once: what the receiver has read is thrown away, for the word has changed. It can not
  * leave from GIVE, where the receiver writes into its window: it says so (BUSYC), and the receiver, which looks between
- * two chunks, ends it. In both it makes its step leap, for the receiver may sleep on it. By one, or back and forth, would
- * not do: a step and a leap must not end where they began.
+ * two chunks, ends it. In both it makes its step leap, for the receiver may sleep on it. By one, or back and forth,
+ * would not do: a step and a leap must not end where they began.
  *
- * A request that ends early, as the receiver's buffer is bad, must leave the window at rest: a chunk that the sender still
- * fills, or drains, would mix with those of the next request.
+ * A request that ends early, as the receiver's buffer is bad, must leave the window at rest: a chunk that the sender
+ * still fills, or drains, would mix with those of the next request.
  *
- * Nobody waits for ever for the other: the sender looks whether the receiver lives at the end of each slice, as in all of
- * Send; the receiver looks too, and gives up a sender that does not move (deadline()).
+ * Nobody waits for ever for the other: the sender looks whether the receiver lives at the end of each slice, as in
+ * all of Send; the receiver looks too, and gives up a sender that does not move (deadline()).
  *
  * tests/model/window.pml is a model of all this; its labels are the names of these functions.
  */
@@ -240,7 +240,8 @@ static bool publish(struct asking *a)
     return true;
 }
 
-/* A compare and exchange: a sender that has left may be at another receiver's request by now, and the step be that one's. */
+/* A compare and exchange: a sender that has left may be at another receiver's request by now, and the step be that
+ * one's. */
 static void receiver_stepped(struct asking *a, uint64_t chunks)
 {
     uint32_t next = step_make(a->number, chunks);

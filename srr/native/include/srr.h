@@ -40,7 +40,7 @@ enum srr_lane {
     SRR_LANE_NONE = 0,     /* there were no bytes */
     SRR_LANE_INLINE = 1,   /* through the slot in shared memory */
     SRR_LANE_DIRECT = 2,   /* process_vm_readv/writev, straight across */
-    SRR_LANE_WINDOW = 3,   /* through the slot's 256 KiB, chunk by chunk, by both sides: where the kernel refuses the direct lane */
+    SRR_LANE_WINDOW = 3,   /* through the slot's 256 KiB, by both sides: where the kernel refuses the direct lane */
     SRR_LANE_BORROWED = 4, /* reserved: mapped by the receiver, not copied */
     SRR_LANE_HELPER = 5,   /* moved by srr-helper --transfer, between two users */
 };
@@ -137,10 +137,10 @@ int srr_receive(pid_t from, const struct iovec *buffer, int parts, const struct 
 int srr_creceive(pid_t from, const struct iovec *buffer, int parts, struct srr_message *ret_message);
 
 /*
- * Four calls on a received message; none blocks, but for long messages by the window lane, where they wait for the sender's
- * thread to move its bytes: one that moves none for 1 s (SRR_STALL_MS), or less than 16 MiB/s on the whole, has its Send ended
- * with -ETIME, and this call is -ESRCH. Any thread of the receiving process may make them.
- * They return the bytes moved (truncated to what there is, or to the room), or:
+ * Four calls on a received message; none blocks, but for long messages by the window lane, where they wait for the
+ * sender's thread to move its bytes: one that moves none for 1 s (SRR_STALL_MS), or less than 16 MiB/s on the whole,
+ * has its Send ended with -ETIME, and this call is -ESRCH. Any thread of the receiving process may make them. They
+ * return the bytes moved (truncated to what there is, or to the room), or:
  *   -ESRCH         the sender is not REPLY-blocked on us: it died, gave up, did not serve, or has its reply
  *   -EFAULT        my buffer is not in my memory
  *   -SRR_EDSTFAULT the sender's buffer is not in its memory; from srr_reply, its Send ends with -EFAULT
@@ -270,11 +270,12 @@ int srr_name_list(pid_t pid, int (*each)(void *arg, int id, pid_t pid, const cha
 int srr_runtime_dir(char *buffer, size_t size);
 
 /*
- * Names for other users, by srr-helper: attached in the folder as above, and found by others as "name@user" (or "name@uid"), as
- * their owner's user and the name's `mode` and group `gid` say, which are a file's: w may send to this process, r may see the name in
- * lists. Nobody else's plain name is ever found: a name is its user's alone, whoever has one that is spelled the same.
- * srr_name_locate takes them, too, after a name of one's own of exactly that spelling; srr_send to a pid works as well, if one of its
- * names admits the caller. Sharing a name again changes its mode and group. Failures, beside those above:
+ * Names for other users, by srr-helper: attached in the folder as above, and found by others as "name@user" (or
+ * "name@uid"), as their owner's user and the name's `mode` and group `gid` say, which are a file's: w may send to
+ * this process, r may see the name in lists. Nobody else's plain name is ever found: a name is its user's alone,
+ * whoever has one that is spelled the same. srr_name_locate takes them, too, after a name of one's own of exactly
+ * that spelling; srr_send to a pid works as well, if one of its names admits the caller. Sharing a name again
+ * changes its mode and group. Failures, beside those above:
  *   -ENOSYS     there is no srr-helper (SRR_HELPER, else /run/srr/helper.sock), or this kernel is older than 5.16
  *   -EPERM      (share) gid is none of this process's groups
  *   -EAGAIN     (share) this user shares too many names
@@ -372,9 +373,9 @@ void srr_frames(const char *text);
 int64_t srr_probe_cost(uint32_t hits);
 
 /*
- * The descriptors that the library keeps open, in order: of this process's rows, of srr-helper's socket and of those whom it has
- * introduced. Their number, at most `max`. Whoever closes them is found by nobody any more, and what is opened in their place is taken
- * for them. Async-signal-safe.
+ * The descriptors that the library keeps open, in order: of this process's rows, of srr-helper's socket and of those
+ * whom it has introduced. Their number, at most `max`. Whoever closes them is found by nobody any more, and what is
+ * opened in their place is taken for them. Async-signal-safe.
  */
 #define SRR_KEPT_MAX 256
 int srr_kept(int *fds, int max);
