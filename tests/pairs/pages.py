@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 
@@ -11,6 +12,7 @@ from hostile.rows import _TYPES, PORT, SLOT, Word
 PAGE = rows.PAGE
 PAIR_SLOTS = 32
 STRIDE = rows.STRIDE
+SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[os.uname().machine]
 PAIR_SIZE = PAGE + PAIR_SLOTS * STRIDE
 
 assert (rows.IDLE, rows.SENT, rows.RECV, rows.BUSY, rows.BUSYC) == (0, 1, 2, 3, 4)
@@ -24,6 +26,7 @@ class Page:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self.memory = mmap.mmap(fd, size)
         os.close(fd)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
     def put(self, at: int, size: int, value: int) -> None:
         _TYPES[size].from_buffer(self.memory, at).value = value & (1 << 8 * size) - 1

@@ -51,3 +51,16 @@ def leave_a_child(partner: Partner) -> int:
         while True:
             words[at] = tid
     return child
+
+
+@order
+def pry(partner: Partner, pid: int) -> dict[str, str]:
+    """What keeps us from another user's files, by the directory in which we look for them."""
+
+    def complaint(path: str) -> str:
+        try:
+            return str(os.listdir(path))
+        except OSError as failure:
+            return type(failure).__name__
+
+    return {name: complaint(f"/proc/{pid}/{name}") for name in ("fd", "map_files", "fdinfo")}

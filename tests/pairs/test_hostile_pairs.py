@@ -5,6 +5,7 @@ The test is root, so it can write what any party could: both map the same two fi
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
@@ -13,12 +14,13 @@ import time
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, srr, until, works
 from hostile import rows
-from pairs.pages import Gate, Pair
+from pairs.pages import PAGE, SYS_FUTEX, Gate, Page, Pair
 from pairs.town import Town
 
 pytestmark = pytest.mark.may_heal
 
 BIG = (1 << 64) - 1
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture
@@ -211,3 +213,48 @@ def test_a_dead_ones_child_that_goes_on(town: Town, trio: tuple[Partner, Partner
         assert works(server, honest)
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+@guarantee("E")
+def test_a_third_user_finds_no_file(trio: tuple[Partner, Partner, Partner]) -> None:
+    _, client, honest = trio
+    assert Pair(client.pid).memory, "who may look finds it"
+    assert set(vars(honest.do("pry", pid=client.pid)).values()) == {"PermissionError"}
+
+
+def moved_away(page: Page, at: int) -> int:
+    """Whoever sleeps on that word sleeps on another one now, which nobody wakes: FUTEX_REQUEUE. How many they are."""
+    here, there = (ctypes.c_void_p(page.address + offset) for offset in (at, 4092))
+    moved: int = LIBC.syscall(SYS_FUTEX, here, 3, 0, ctypes.c_ulong(1 << 30), there, 0)
+    return moved
+
+
+@guarantee("E")
+def test_a_receiver_that_is_moved_away_from_its_bell(trio: tuple[Partner, Partner, Partner]) -> None:
+    """By somebody of a sender's user: it wakes at the end of its slice, and at once by others' bells."""
+    server, client, honest = trio
+    gate = Gate(client.pid)
+    for sender in (client, honest):
+        serving = server.order("receive", timeout=10.0)
+        until("it is moved", lambda: moved_away(gate, PAGE) == 1)
+        sending = sender.order("send", to=server.pid, message=b"where are you", timeout=10.0)
+        assert serving.result().data == b"where are you"
+        server.do("reply")
+        sending.result()
+
+
+@guarantee("E")
+def test_a_sender_that_is_moved_away_from_its_word(trio: tuple[Partner, Partner, Partner]) -> None:
+    """By somebody of its receiver's user: it finds the reply at the end of its slice, and its time-out holds."""
+    server, client, _ = trio
+    pair = Pair(client.pid)
+    for replied in (True, False):
+        sending = client.order("send", to=server.pid, message=b"x", timeout=10.0 if replied else 1.0)
+        server.do("receive")
+        client.until_blocked(Blocked.REPLY)
+        until("it is moved", lambda: moved_away(pair, PAGE) == 1)
+        if replied:
+            server.do("reply", data=b"here")
+            assert sending.result() == b"here"
+        else:
+            assert isinstance(sending.failure(), srr.TimedOut)

@@ -288,3 +288,19 @@ def test_another_users_messages_keep_their_order(town: Town) -> None:
             assert server.do("receive").data == b"%d" % number
             server.do("reply")
             one.result()
+
+
+def test_another_time_namespace(town: Town) -> None:
+    """Its clock is 28 hours ahead: times are nobody else's business, and each keeps its own time-outs."""
+
+    def ahead(**environment: str) -> Partner:
+        return town.company.start("unshare", "--time", "--monotonic", "100000", **environment)
+
+    server, client = town.server(1001, starter=ahead), town.start(1002)
+    assert os.readlink(f"/proc/{server.pid}/ns/time") != os.readlink("/proc/self/ns/time")
+    exchange(server, client)
+    exchange(server, client, bytes(1 << 20))
+    sending = client.order("send", to=server.pid, message=b"x", timeout=0.05)
+    assert isinstance(sending.failure(), srr.TimedOut)
+    with pytest.raises(srr.TimedOut):
+        server.do("receive", timeout=0.05)
