@@ -48,7 +48,7 @@ static int64_t write_direct(struct conn *conn, const struct taken *taken, uint64
     return remote_write(&remote, offset, parts, count, still_wanted, conn);
 }
 
-/* What we are told to take, or our sender; else what worked last. */
+/* What we are told to take, or our sender; else what worked last. That is a guess of several threads: relaxed. */
 static enum srr_lane wish(struct conn *conn, const struct taken *taken)
 {
     if (conn->guest) /* nobody reaches into another user's memory */
@@ -57,7 +57,8 @@ static enum srr_lane wish(struct conn *conn, const struct taken *taken)
         return forced_lane();
     if (taken->lane == SRR_LANE_WINDOW)
         return SRR_LANE_WINDOW;
-    if (conn->refused > 0 && conn->refused++ % TRY_AGAIN_EVERY != 0)
+    if (atomic_load_explicit(&conn->refused, memory_order_relaxed) > 0 &&
+        atomic_fetch_add_explicit(&conn->refused, 1, memory_order_relaxed) % TRY_AGAIN_EVERY != 0)
         return SRR_LANE_WINDOW;
     return SRR_LANE_DIRECT;
 }
@@ -65,12 +66,11 @@ static enum srr_lane wish(struct conn *conn, const struct taken *taken)
 /* The kernel did not let us, and nobody insists. */
 static bool goes_over(struct conn *conn, int64_t moved)
 {
-    if (moved != -EPERM) {
-        conn->refused = 0;
+    uint32_t refused = atomic_load_explicit(&conn->refused, memory_order_relaxed);
+    if ((moved == -EPERM) != (refused > 0))
+        atomic_store_explicit(&conn->refused, moved == -EPERM, memory_order_relaxed);
+    if (moved != -EPERM)
         return false;
-    }
-    if (conn->refused == 0)
-        conn->refused = 1;
     return forced_lane() == SRR_LANE_NONE;
 }
 

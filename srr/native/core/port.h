@@ -64,7 +64,7 @@ struct conn {
     struct slot *slot;
     char *message, *reply; /* the inline areas */
     char *window;
-    uint32_t refused;    /* the kernel does not let us into its memory: how often we did without since; under `writing` */
+    a32 refused; /* the kernel does not let us into its memory: how often we did without since */
     const a32 *_Atomic life; /* the futex word of its robust mutex; a guest's: of the thread that sent last */
     void *life_map;
     pthread_mutex_t writing; /* one of our threads at a time moves the state */
