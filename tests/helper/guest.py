@@ -109,6 +109,16 @@ def hello(life: int | None = None, pid: int | None = None, version: int = LAYOUT
     return told
 
 
+def hello_unread() -> None:
+    """HELLO, whose answer stays where it is."""
+    state.life = make_life()
+    send(request(Op.HELLO, cookie=7, pid=os.getpid(), version=LAYOUT_VERSION), [state.life])
+
+
+def shut_down() -> None:
+    state.connection.shutdown(socket.SHUT_WR)
+
+
 def hello_signed(uid: int) -> Told | None:
     """HELLO with credentials that we name ourselves."""
     life = make_life()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 
 from helper.hosts import ALICE, BOB, Guest, Host
 from helper.protocol import GATE_PAIRS, GATE_SIZE, PAIR_SIZE, Op, Quota
@@ -89,6 +90,20 @@ def test_unread_descriptors_count_when_their_reader_is_gone(host: Host) -> None:
     assert used(one, Quota.PROCESSES) == 21
     hoarder.do("hoard_is_read")
     assert host.until(lambda: used(one, Quota.PROCESSES) == 1)
+
+
+def test_a_place_is_free_again_though_nobody_else_comes(host: Host) -> None:
+    """One that shut its end down, with an unread descriptor on its way, keeps its place until it closes: not longer."""
+    first, other = host.guest(ALICE), host.guest(ALICE, joined=False)
+    other.do("connect", str(host.path))
+    other.do("hello_unread")
+    began = time.monotonic()
+    assert host.until(lambda: time.monotonic() - began > 1.5)  # all that it was to look at for strangers' sake is over
+    assert used(first, Quota.PROCESSES) == 2
+    other.do("shut_down")
+    assert used(first, Quota.PROCESSES) == 2
+    other.do("close_connection")
+    assert host.until(lambda: used(first, Quota.PROCESSES) == 1)
 
 
 def test_watches(host: Host) -> None:

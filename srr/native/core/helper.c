@@ -389,7 +389,7 @@ pid_t helper_mover(struct process *self)
     struct helper *h = self->helper;
     pthread_mutex_lock(&h->lock);
     pid_t mover = h->fd >= 0 && h->features & FEATURE_TRANSFER ? h->mover : -ENOSYS;
-    pthread_mutex_unlock(&h->lock);
+    helper_unlock(self);
     return mover;
 }
 

@@ -61,8 +61,8 @@ int helper_open(const char *path)
     int r, folder = open_folder(path);
     if (folder < 0)
         return folder;
-    /* Through the folder that was checked: its name may lead elsewhere by now. */
-    r = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d%s", folder, strrchr(path, '/'));
+    /* Through the folder that was checked: its name may lead elsewhere by now. The first thread may have ended. */
+    r = snprintf(address.sun_path, sizeof address.sun_path, "/proc/thread-self/fd/%d%s", folder, strrchr(path, '/'));
     bool fits = (size_t)r < sizeof address.sun_path;
     int fd = fits ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
     r = fd < 0 ? -EMFILE : connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? check_listener(fd) : -errno;

@@ -27,8 +27,8 @@ bool lease_begin(struct process *self, struct link *link, struct place *place, c
 {
     struct request request = about(OP_LEND, link_target(link, place), place->index, word);
     struct answer answer;
-    pid_t mover = helper_mover(self);
-    if (forced_lane() != SRR_LANE_HELPER || link->front || mover < 0 ||
+    pid_t mover;
+    if (forced_lane() != SRR_LANE_HELPER || link->front || (mover = helper_mover(self)) < 0 ||
         (letter->nbytes <= inline_max() && letter->room <= inline_max()) ||
         !copy_parts(request.parts, letter->message, letter->message_parts) ||
         !copy_parts(request.parts + LEASE_PARTS, letter->reply, letter->reply_parts))

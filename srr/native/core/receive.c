@@ -263,8 +263,16 @@ static int wait_for_one(struct receiver *r, struct bells *bells, pid_t from, con
         bells_read(r, bells); /* (c) in link.c; before the collect, (d) */
         bells_publish_cpu(r);
         int why = take_first(r, from, buffer, parts, size, ret_message);
-        if (why == TRY_THE_NEXT)
+        if (why == TRY_THE_NEXT && !patience_is_due(patience))
             continue;
+        if (why == TRY_THE_NEXT) { /* somebody sends what is to be rejected, as fast as we do that: not for ever */
+            why = conditional ? -ENOMSG : verb_is_interrupted() ? -EINTR : patience_check(patience);
+            if (why == 0 && (why = look_up(r, from, patience)) == 0)
+                continue;
+            wake_others(port); /* rule 8, as below */
+            tell_awake(asleep, from, why);
+            return why;
+        }
         if (why != -ENOMSG || (why = may_wait(from, conditional, asked, patience)) != 0) {
             tell_awake(asleep, from, why);
             return why;

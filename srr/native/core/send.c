@@ -252,7 +252,7 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
 {
     struct slot *slot = s->place->slot;
     int why = patience->deadline == INT64_MAX ? 0 : patience_check(patience);
-    for (;;) {
+    for (unsigned spins = 0;;) {
         uint64_t word = atomic_load(&slot->word);
         if (s->left != 0 || s->must_leave)
             why = -EINTR;
@@ -277,14 +277,14 @@ static uint64_t wait_for_end(struct sending *s, struct patience *patience, int *
         }
         a32 *futex = low_half(&slot->word);
         uint32_t value = (uint32_t)word;
-        if (why == 0 && state_is_served(word_state(word)) &&
-            window_serve(s->place, s->letter, word, &futex, &value)) {
-            /* A receiver that never has enough must not keep us for ever. */
-            why = patience_is_due(patience) ? patience_look(patience) : patience_check(patience);
+        bool served = why == 0 && state_is_served(word_state(word)) &&
+                      window_serve(s->place, s->letter, word, &futex, &value);
+        if (served || (why == 0 && spin(thread_spinner_send(), futex, value, &s->port->cpu))) {
+            /* A receiver that never has enough, or that changes the word and never ends, must not keep us for ever. */
+            if (served || ++spins % 64 == 0)
+                why = patience_is_due(patience) ? patience_look(patience) : patience_check(patience);
             continue;
         }
-        if (why == 0 && spin(thread_spinner_send(), futex, value, &s->port->cpu))
-            continue;
         int now = sleep_on(s, word, futex, value, patience, why != 0);
         why = why != 0 ? why : now;
     }

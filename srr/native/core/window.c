@@ -300,7 +300,7 @@ static int64_t await_chunks(struct asking *a, uint64_t wanted)
             a->moved = 0;
             return atomic_load(&slot->sender_failed) ? -SRR_EDSTFAULT : (int64_t)chunks;
         }
-        if (spin(thread_spinner_receive(), &slot->sender_step, seen, &slot->cpu))
+        if (spin(thread_spinner_receive(), &slot->sender_step, seen, &slot->cpu) && deadline(a) > 0)
             continue;
         int64_t left = deadline(a);
         if (left <= 0)

@@ -141,11 +141,9 @@ void greet(const struct guest *guest)
         log_nobody("a process of another pid namespace, which has no number here");
     else if (guest->uid == 65534 || guest->uid == UINT32_MAX)
         log_nobody("a process of user 65534 (nobody), which may be anybody of another user namespace: run it as another user");
-    else if (is_served && process_new(guest)) {
-        if (expires == INT64_MAX)
-            expires = kernel_now() + SILENCE_MOST;
+    else if (is_served && process_new(guest))
         return;
-    } else if (is_served)
+    else if (is_served)
         kernel_send(guest->socket, &full, NULL, 0);
     kernel_close(guest->socket);
     kernel_close(guest->pidfd);
@@ -202,9 +200,12 @@ void broker_event(uint64_t event)
 /* Milliseconds for epoll: until something has to be done without an event. */
 static int patience(void)
 {
-    int64_t now = kernel_now(), until = expires, ns = transfer_patience();
+    int64_t now = kernel_now(), ns = transfer_patience();
     if (turn_length > 0)
         return 0;
+    if (expires == INT64_MAX && broker.strangers > 0)
+        expires = now + SILENCE_MOST;
+    int64_t until = expires;
     if (accepts_from < until)
         until = accepts_from;
     if (ns >= 0 && now + ns < until)

@@ -113,7 +113,7 @@ size_t kernel_groups(int socket, gid_t *groups, size_t room)
 bool kernel_is_dead(int pidfd)
 {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    return poll(&p, 1, 0) != 0;
+    return poll(&p, 1, 0) == 1; /* not EINTR: the alarm */
 }
 
 bool kernel_is_memfd(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }

@@ -98,13 +98,20 @@ static bool is_still_there(void)
     return !kernel_is_dead(lender.pidfd) && kernel_life_is_held(lender.life, lender.pid);
 }
 
+/* The number of one whose first thread has ended leads to no memory, though it lives: not by us, then. */
+static ssize_t why_not(void)
+{
+    int error = errno;
+    return error == ESRCH && is_still_there() ? -EPERM : -error;
+}
+
 /* Bytes moved, fewer: the rest of it is bad memory; or -errno. */
 static ssize_t read_step(char *to, uint64_t address, size_t size)
 {
     const struct iovec here = {own, size}, there = {(void *)(uintptr_t)address, size};
     ssize_t n = process_vm_readv(lender.pid, &here, 1, &there, 1, 0);
     if (n < 0)
-        return -errno;
+        return why_not();
     if (!is_still_there())
         return -ESRCH;
     memcpy(to, own, (size_t)n);
@@ -117,7 +124,7 @@ static ssize_t write_step(char *from, uint64_t address, size_t size)
     if (!is_still_there())
         return -ESRCH;
     ssize_t n = process_vm_writev(lender.pid, &here, 1, &there, 1, 0);
-    return n < 0 ? -errno : n;
+    return n < 0 ? why_not() : n;
 }
 
 static int move(const struct order *order, uint64_t *moved)
