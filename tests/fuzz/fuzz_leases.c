@@ -68,6 +68,7 @@ static struct job {
     uint64_t pair_id; /* whose window it was given */
     uint64_t moves_for; /* that pair */
     uint32_t slot;
+    int lender; /* its socket: nobody else ever has that number */
 } jobs[USERS];
 static uint32_t waiting_for_worker;
 
@@ -141,6 +142,14 @@ static struct job *mover_by(const struct pair *pair, uint32_t slot)
     return NULL;
 }
 
+/* Whatever the answer to a REVOKE is: nobody writes there any more, also if the pair has gone before. */
+static void check_given_back(const struct process *process, const struct request *request)
+{
+    for (struct job *job = jobs; job < jobs + USERS && request->op == OP_REVOKE; job++)
+        CHECK(!job->alive || !job->is_moving || job->lender != process->socket || job->moves_for != request->pair_id ||
+              job->slot != request->index);
+}
+
 /* An answer of 0 to what was asked: does our book agree? */
 static void note(const struct process *process, const struct request *request, uint64_t moved)
 {
@@ -171,6 +180,7 @@ int process_tell(struct process *process, const struct answer *answer, const int
         return -EPIPE;
     CHECK(*cookie != 0 && answer->cookie == *cookie && answer->error >= 0);
     *cookie = 0;
+    check_given_back(process, &requests[process - broker.processes].request);
     if (answer->error == 0)
         note(process, &requests[process - broker.processes].request, answer->moved);
     return answers_fail ? -EPIPE : 0;
@@ -218,6 +228,7 @@ int datagram_send(int socket, const void *bytes, size_t size, const int *fds, un
     job->is_moving = true;
     job->moves_for = pair->id;
     job->slot = slot;
+    job->lender = pair->sender->socket;
     return 0;
 }
 
@@ -264,6 +275,7 @@ static void part(struct pair *pair)
 static void leaves(struct process *process)
 {
     process->joined = false;
+    transfer_process_gone(process);
     for (struct pair *pair = broker.pairs; pair < broker.pairs + LINKS; pair++)
         if (pair->sender == process || pair->receiver == process)
             part(pair);
@@ -321,6 +333,7 @@ static void ask(void)
         return;
     cookies[process - broker.processes] = 0;
     CHECK(r <= 0);
+    check_given_back(process, &request);
     if (r == 0)
         note(process, &request, moved);
 }

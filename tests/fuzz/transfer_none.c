@@ -18,4 +18,5 @@ int transfer_request(struct process *process, const struct request *request, uin
 void transfer_event(uint32_t which) { (void)which; }
 int64_t transfer_patience(void) { return -1; }
 void transfer_tick(void) {}
+void transfer_process_gone(const struct process *process) { (void)process; }
 void transfer_pair_gone(const struct pair *pair) { (void)pair; }

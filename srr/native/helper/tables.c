@@ -338,6 +338,7 @@ static void leave(struct process *process)
 void process_gone(struct process *process)
 {
     if (process->joined) {
+        transfer_process_gone(process);
         for (struct name *name = broker.names; process->names > 0 && name < broker.names + NAMES; name++)
             if (name->holder == process)
                 name_end(name);

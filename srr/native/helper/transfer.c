@@ -387,14 +387,57 @@ static int lend(struct process *process, const struct request *request, const st
     return r;
 }
 
+/* What is to be given back may be written by that worker, until it has done or is dead. */
+static bool must_wait(const struct worker *worker, const struct request *request)
+{
+    return request->op == OP_REVOKE && (worker->state == MOVING || worker->state == DYING) &&
+           worker->pair_id == request->pair_id && worker->slot == request->index;
+}
+
+/* The pair may be gone before its worker. NULL: there is none. */
+static struct worker *writer_into(const struct process *lender, const struct request *request)
+{
+    for (struct worker *worker = workers; worker < workers + USERS; worker++)
+        if (worker->uid == lender->uid && worker->state == DYING && must_wait(worker, request))
+            return worker;
+    return NULL;
+}
+
 int transfer_request(struct process *process, const struct request *request, uint64_t *ret_moved)
 {
+    struct worker *writer = writer_into(process, request);
+    if (writer)
+        return wait_for(writer, process, request, true);
     if (spawner < 0)
         return -ENOTSUP;
     const struct pair *pair = find_pair(request->pair_id);
     if (!pair || process != (is_move(request) ? pair->receiver : pair->sender))
         return -ENOENT;
     return is_move(request) ? move(process, request, pair, ret_moved) : lend(process, request, pair);
+}
+
+/* Out of its queue, and answered: that process, or whoever waits for that pair's sake and need not any more. */
+static void take_out(struct worker *worker, const struct process *process, const struct pair *pair)
+{
+    struct waiting *last = NULL;
+    for (struct waiting **link = &worker->first; *link;) {
+        struct waiting *waiting = *link;
+        if (process ? waiting->process == process
+                    : waiting->request.pair_id == pair->id && !must_wait(worker, &waiting->request)) {
+            *link = waiting->next;
+            answer(waiting->process, ESRCH, 0);
+        } else {
+            last = waiting;
+            link = &waiting->next;
+        }
+    }
+    worker->last = last;
+}
+
+void transfer_process_gone(const struct process *process)
+{
+    for (struct worker *worker = workers; process->waits && worker < workers + USERS; worker++)
+        take_out(worker, process, NULL);
 }
 
 /*
@@ -407,16 +450,7 @@ void transfer_pair_gone(const struct pair *pair)
     for (struct worker *worker = workers; worker < workers + USERS; worker++) {
         if (worker->uid != pair->sender->uid)
             continue;
-        struct waiting *last = NULL;
-        for (struct waiting **link = &worker->first; *link;)
-            if ((*link)->request.pair_id == pair->id) {
-                answer((*link)->process, ESRCH, 0);
-                *link = (*link)->next;
-            } else {
-                last = *link;
-                link = &(*link)->next;
-            }
-        worker->last = last;
+        take_out(worker, NULL, pair);
         if (worker->pair == number_of(pair)) {
             worker->pair = NO_PAIR;
             if (worker->receiver)

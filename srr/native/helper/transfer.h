@@ -24,6 +24,7 @@ void transfer_event(uint32_t which);
 /* ns until it wants to be called, -1: never; and that call. */
 int64_t transfer_patience(void);
 void transfer_tick(void);
+void transfer_process_gone(const struct process *process); /* before its pairs */
 void transfer_pair_gone(const struct pair *pair);
 
 #endif

@@ -24,6 +24,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -98,11 +99,15 @@ static bool is_still_there(void)
     return !kernel_is_dead(lender.pidfd) && kernel_life_is_held(lender.life, lender.pid);
 }
 
-/* The number of one whose first thread has ended leads to no memory, though it lives: not by us, then. */
+/*
+ * The number of one whose first thread has ended leads to no memory, though it lives: not by us, then. One that is
+ * just dying has no memory either, a moment before its pidfd says so.
+ */
 static ssize_t why_not(void)
 {
     int error = errno;
-    return error == ESRCH && is_still_there() ? -EPERM : -error;
+    struct pollfd dead = {.fd = lender.pidfd, .events = POLLIN};
+    return error == ESRCH && poll(&dead, 1, 20) == 0 ? -EPERM : -error;
 }
 
 /* Bytes moved, fewer: the rest of it is bad memory; or -errno. */
