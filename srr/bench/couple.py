@@ -22,7 +22,7 @@ from pathlib import Path
 
 import srr
 from srr.bench import ANSWER, HEADER, SMALLEST, answer
-from srr.bench.client import Spent, calls_in_all, cpu_ns, measure, sleeps
+from srr.bench.client import Spent, calls_in_all, cpu_ns, measure, spent_by
 from srr.demo.identity import become
 from srr.demo.users import environment
 
@@ -110,8 +110,8 @@ class Caller:
 
     def _spent(self) -> Spent:
         """The helper's processes move bytes, too."""
-        two = (os.getpid(), self._server)
-        return sum(map(sleeps, two)), sum(map(cpu_ns, (*two, *_descent(self._helper))))
+        slept, cpu = spent_by(os.getpid(), self._server)
+        return slept, cpu + sum(map(cpu_ns, _descent(self._helper)))
 
 
 def _descent(pid: int | None) -> list[int]:

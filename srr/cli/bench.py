@@ -102,17 +102,8 @@ def bench(
         raise click.ClickException(str(failed)) from None
 
     if as_json is not None:
-        record = {
-            "machine": where,
-            "rounds": rounds,
-            "calls": calls,
-            "left_out": skipped,
-            "round_trips": [dataclasses.asdict(series) for series in small],
-            "sizes": [dataclasses.asdict(series) for series in large],
-            "first_contact_us": contact,
-        }
-        json.dump(record, as_json, indent=1)
-        as_json.write("\n")
+        run_as = {"machine": where, "rounds": rounds, "calls": calls, "left_out": skipped}
+        _write(as_json, run_as, {"round_trips": small, "sizes": large}, first_contact_us=contact)
     if not only_json:
         _show_small(small)
         _show_large(large, placements[0])
@@ -137,17 +128,16 @@ def _bench_lanes(rounds: int, calls: int, sizes: list[int] | None, as_json: Text
     for line in left_out:
         click.echo(line, err=only_json)
     if as_json is not None:
-        record = {
-            "machine": where,
-            "rounds": rounds,
-            "calls": calls,
-            "left_out": skipped + left_out,
-            "lanes": [dataclasses.asdict(series) for series in found],
-        }
-        json.dump(record, as_json, indent=1)
-        as_json.write("\n")
+        run_as = {"machine": where, "rounds": rounds, "calls": calls, "left_out": skipped + left_out}
+        _write(as_json, run_as, {"lanes": found})
     if not only_json:
         bench_lanes.show(found, _size)
+
+
+def _write(file: TextIO, run_as: dict[str, object], measured: dict[str, list[Series]], **more: object) -> None:
+    every = {name: [dataclasses.asdict(series) for series in found] for name, found in measured.items()}
+    json.dump(run_as | every | more, file, indent=1)
+    file.write("\n")
 
 
 @contextmanager

@@ -73,10 +73,9 @@ def test_three_users(demo: Demo) -> None:
     """No process of theirs is left, no folder of names, and no helper, which was killed and came back in the middle."""
     folders = set(Path(tempfile.gettempdir()).glob("srr-demo-*"))
     command = [*demo.command()[:5], "--processes", "12", "--seconds", "4", "--users", "3", "--json"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=demo.environment())
-    out, err = child.communicate(timeout=PATIENCE)
-    assert child.returncode == 0, err
-    told = json.loads(out)
+    ran = subprocess.run(command, capture_output=True, text=True, env=demo.environment(), timeout=PATIENCE)
+    assert ran.returncode == 0, ran.stderr
+    told = document(ran)
     assert all(told["checks"].values())
     assert "each message came from the user whose process sent it, by the kernel's word" in told["checks"]
     assert told["lanes"]["window"]["bytes"] > 1 << 20

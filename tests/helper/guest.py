@@ -149,7 +149,7 @@ def news() -> int:
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[os.uname().machine]
+SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[os.uname().machine]
 
 
 def await_news(after: int) -> float:
@@ -157,7 +157,7 @@ def await_news(after: int) -> float:
     began = time.monotonic()
     address = _address_of(state.news)
     while news() == after:
-        if _libc.syscall(_SYS_FUTEX, ctypes.c_void_p(address + 8), 0, after, None, None, 0) != 0:
+        if _libc.syscall(SYS_FUTEX, ctypes.c_void_p(address + 8), 0, after, None, None, 0) != 0:
             assert ctypes.get_errno() in (errno.EAGAIN, errno.EINTR)
     return time.monotonic() - began
 

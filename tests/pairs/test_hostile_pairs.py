@@ -13,8 +13,9 @@ import time
 
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, srr, until, works
+from helper.guest import SYS_FUTEX
 from hostile import rows
-from pairs.pages import PAGE, SYS_FUTEX, Gate, Page, Pair
+from pairs.pages import PAGE, Gate, Page, Pair
 from pairs.town import Town
 
 pytestmark = pytest.mark.may_heal

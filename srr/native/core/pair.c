@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "map.h"
+#include "peer.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -133,8 +134,7 @@ bool stranger_alive(const struct stranger *stranger)
 void stranger_map_lives(struct stranger *stranger)
 {
     struct life_header header;
-    if (pread(stranger->life, &header, sizeof header, 0) != sizeof header || header.magic != LIFE_MAGIC ||
-        header.word_at > LIFE_STRIDE - 4 || header.word_at % 4 != 0)
+    if (!life_read(stranger->life, &header))
         return;
     stranger->word_at = header.word_at;
     stranger->lives = map_shared(stranger->life, LIFE_SIZE, PROT_READ, 0);

@@ -266,7 +266,7 @@ static int wait_for_one(struct receiver *r, struct bells *bells, pid_t from, con
         if (why == TRY_THE_NEXT && !patience_is_due(patience))
             continue;
         if (why == TRY_THE_NEXT) { /* somebody sends what is to be rejected, as fast as we do that: not for ever */
-            why = conditional ? -ENOMSG : verb_is_interrupted() ? -EINTR : patience_check(patience);
+            why = may_wait(from, conditional, true, patience);
             if (why == 0 && (why = look_up(r, from, patience)) == 0)
                 continue;
             wake_others(port); /* rule 8, as below */

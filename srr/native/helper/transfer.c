@@ -387,25 +387,19 @@ static int lend(struct process *process, const struct request *request, const st
     return r;
 }
 
-/* What is to be given back may be written by that worker, until it has done or is dead. */
-static bool must_wait(const struct worker *worker, const struct request *request)
-{
-    return request->op == OP_REVOKE && (worker->state == MOVING || worker->state == DYING) &&
-           worker->pair_id == request->pair_id && worker->slot == request->index;
-}
-
-/* The pair may be gone before its worker. NULL: there is none. */
-static struct worker *writer_into(const struct process *lender, const struct request *request)
+/* The worker that may still write into what is to be given back; its pair may be gone before it is dead. Or NULL. */
+static struct worker *writer_into(const struct request *request)
 {
     for (struct worker *worker = workers; worker < workers + USERS; worker++)
-        if (worker->uid == lender->uid && worker->state == DYING && must_wait(worker, request))
+        if ((worker->state == MOVING || worker->state == DYING) && worker->pair_id == request->pair_id &&
+            worker->slot == request->index)
             return worker;
     return NULL;
 }
 
 int transfer_request(struct process *process, const struct request *request, uint64_t *ret_moved)
 {
-    struct worker *writer = writer_into(process, request);
+    struct worker *writer = request->op == OP_REVOKE ? writer_into(request) : NULL;
     if (writer)
         return wait_for(writer, process, request, true);
     if (spawner < 0)
@@ -422,8 +416,9 @@ static void take_out(struct worker *worker, const struct process *process, const
     struct waiting *last = NULL;
     for (struct waiting **link = &worker->first; *link;) {
         struct waiting *waiting = *link;
+        const struct request *request = &waiting->request;
         if (process ? waiting->process == process
-                    : waiting->request.pair_id == pair->id && !must_wait(worker, &waiting->request)) {
+                    : request->pair_id == pair->id && (request->op != OP_REVOKE || !writer_into(request))) {
             *link = waiting->next;
             answer(waiting->process, ESRCH, 0);
         } else {
