@@ -29,6 +29,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -252,6 +253,10 @@ struct life_header {
     uint32_t word_at; /* byte offset of the futex word in the mutex: the C library's choice */
     uint64_t row_id;
 };
+static inline bool life_is_sound(const struct life_header *header)
+{
+    return header->magic == LIFE_MAGIC && header->word_at <= LIFE_STRIDE - 4 && header->word_at % 4 == 0;
+}
 
 /* Made, filled in and sealed by srr-helper. What the two parties believe of each other the helper told each of them. */
 #define GATE_MAGIC UINT64_C(0x657461672d727273) /* "srr-gate" */

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "map.h"
-#include "peer.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -134,7 +133,7 @@ bool stranger_alive(const struct stranger *stranger)
 void stranger_map_lives(struct stranger *stranger)
 {
     struct life_header header;
-    if (!life_read(stranger->life, &header))
+    if (pread(stranger->life, &header, sizeof header, 0) != sizeof header || !life_is_sound(&header))
         return;
     stranger->word_at = header.word_at;
     stranger->lives = map_shared(stranger->life, LIFE_SIZE, PROT_READ, 0);

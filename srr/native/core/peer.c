@@ -273,12 +273,6 @@ int peer_meet(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd)
     return -EACCES;
 }
 
-bool life_read(int fd, struct life_header *ret_header)
-{
-    return pread(fd, ret_header, sizeof *ret_header, 0) == sizeof *ret_header && ret_header->magic == LIFE_MAGIC &&
-           ret_header->word_at <= LIFE_STRIDE - 4 && ret_header->word_at % 4 == 0;
-}
-
 int peer_open_life(const struct peer *peer, int *ret_fd, uint32_t *ret_word_at)
 {
     struct stat st;
@@ -287,7 +281,8 @@ int peer_open_life(const struct peer *peer, int *ret_fd, uint32_t *ret_word_at)
                          F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_FUTURE_WRITE, &st);
     if (fd < 0)
         return fd == -ENOENT ? -EPROTO : fd;
-    if (!life_read(fd, &header) || header.pid != peer->pid || header.row_id != peer->row_id) {
+    if (pread(fd, &header, sizeof header, 0) != sizeof header || !life_is_sound(&header) ||
+        header.pid != peer->pid || header.row_id != peer->row_id) {
         close(fd);
         return -EPROTO;
     }

@@ -39,8 +39,6 @@ int peer_find(pid_t pid, int row_fd, struct peer *ret_peer, int *ret_fd);
 /* For those who only look: its pair with that receiver, read-only, among its descriptors. -ENOENT, -EACCES. */
 int peer_open_pair(pid_t pid, pid_t receiver, uint32_t index);
 
-/* A life file's header; false: it is none. */
-bool life_read(int fd, struct life_header *ret_header);
 /* Open the life file of a peer just met, read-only. -EPROTO: it isn't one that only its owner can write. */
 int peer_open_life(const struct peer *peer, int *ret_fd, uint32_t *ret_word_at);
 
