@@ -7,7 +7,7 @@
  * After it everybody leaves.
  *
  * What is checked, besides what the sanitizers see: descriptors are closed exactly once, and all are, but one for
- * each banned user; each quota comes back to 0; nobody is told of a pair whom no name admits, by a second record of
+ * each banned user; what others have seen is closed by the janitor, who comes when the input says so; each quota comes back to 0; nobody is told of a pair whom no name admits, by a second record of
  * names kept here; a pair's file goes to its two processes only, a gate's to its receiver and its one user; nobody
  * hears of a name that it may not see.
  */
@@ -43,6 +43,8 @@ enum kind { CLOSED, SOCKET, PIDFD, MEMFD, SHRINKABLE, FOREIGN, NEWS, GATE, PAIR 
 static struct file {
     enum kind kind;
     struct body *of;
+    unsigned uses;      /* what lies in a socket's queue has one of its own */
+    bool is_closing;    /* the janitor has it */
     /* of a socket: */
     bool unread, has_pending, at_end;
     struct delivery pending;
@@ -61,7 +63,7 @@ static struct known_name {
 
 static struct news_page pages[PROCESSES];
 static bool page_used[PROCESSES];
-static int64_t now;
+static int64_t now, spent, dear; /* dear: how much each look at the CPU clock adds to it */
 static unsigned failures; /* bits: what the kernel refuses now */
 enum { NO_FILES = 1, NO_ROOM = 2, BROKEN = 4, NOT_READ = 8 };
 static uint64_t last_random;
@@ -76,13 +78,17 @@ static int file_new(enum kind kind, struct body *of)
             memset(&files[fd], 0, sizeof files[fd]);
             files[fd].kind = kind;
             files[fd].of = of;
+            files[fd].uses = 1;
             open_files++;
             return fd;
         }
     abort();
 }
 
-static bool is_open(int fd, enum kind kind) { return fd >= 0 && fd < FILES && files[fd].kind == kind; }
+static bool is_open(int fd, enum kind kind)
+{
+    return fd >= 0 && fd < FILES && files[fd].kind == kind && !files[fd].is_closing;
+}
 static struct delivery served; /* what is being answered */
 
 /* kernel.h */
@@ -93,7 +99,7 @@ int kernel_accept(int listener, struct guest *ret_guest)
     return -EAGAIN;
 }
 
-int kernel_receive(int socket, struct delivery *ret_delivery)
+int kernel_look(int socket, struct delivery *ret_delivery)
 {
     CHECK(is_open(socket, SOCKET));
     struct file *file = &files[socket];
@@ -102,8 +108,26 @@ int kernel_receive(int socket, struct delivery *ret_delivery)
     if (!file->has_pending)
         return -EAGAIN;
     *ret_delivery = served = file->pending;
-    file->has_pending = false;
+    if (served.fd >= 0)
+        files[served.fd].uses++;
     return 1;
+}
+
+static void drop(int fd)
+{
+    if (fd < 0 || --files[fd].uses > 0)
+        return;
+    files[fd].kind = CLOSED;
+    open_files--;
+}
+
+void kernel_take(int socket)
+{
+    CHECK(is_open(socket, SOCKET) && files[socket].has_pending);
+    int fd = files[socket].pending.fd;
+    CHECK(fd < 0 || files[fd].uses == 2); /* or we would close it here */
+    files[socket].has_pending = false;
+    drop(fd);
 }
 
 static bool book_admits(const struct body *who, const struct known_name *name, unsigned want)
@@ -253,19 +277,29 @@ bool kernel_life_is_held(int life, int32_t pid)
 
 void kernel_close(int fd)
 {
-    if (fd < 0)
-        return;
-    CHECK(fd < FILES && files[fd].kind != CLOSED && files[fd].kind != FOREIGN);
+    CHECK(fd < 0); /* of all that is here others have seen */
+}
+
+void kernel_close_later(int fd)
+{
+    CHECK(fd >= 0 && fd < FILES && files[fd].kind != CLOSED && files[fd].kind != FOREIGN && !files[fd].is_closing);
     for (size_t i = 0; files[fd].kind == SOCKET && i < sizeof book / sizeof book[0]; i++)
         if (book[i].socket == fd)
             book[i].socket = 0;
-    struct delivery *dropped = &files[fd].pending; /* the kernel's to drop */
-    if (files[fd].has_pending && dropped->fd >= 0) {
-        files[dropped->fd].kind = CLOSED;
-        open_files--;
-    }
-    files[fd].kind = CLOSED;
-    open_files--;
+    files[fd].is_closing = true;
+}
+
+bool kernel_has_closed(int fd) { return !files[fd].is_closing; }
+
+static void janitor_comes(void)
+{
+    for (int fd = 0; fd < FILES; fd++)
+        if (files[fd].is_closing) {
+            if (files[fd].has_pending)
+                drop(files[fd].pending.fd);
+            files[fd].is_closing = files[fd].has_pending = false;
+            drop(fd);
+        }
 }
 
 void kernel_hang_up(int socket) { CHECK(is_open(socket, SOCKET)); }
@@ -285,6 +319,7 @@ void kernel_unwatch(int socket, int pidfd)
 
 uint64_t kernel_random(void) { return ++last_random; }
 int64_t kernel_now(void) { return now; }
+int64_t kernel_spent(void) { return spent += dear; }
 
 int make_news(struct news_page **ret_page)
 {
@@ -451,11 +486,14 @@ static void all_leave(void)
     now += 10 * SILENCE_MOST;
     strangers_expire(now);
     broker_turn();
+    janitor_comes();
+    CHECK(!has_much_to_close(NULL) && broker.closing_count == 0);
     CHECK(broker.strangers == 0 && broker.unread == 0 && open_files == kept_files);
     for (unsigned i = 0; i < QUOTAS; i++)
         CHECK(broker.quotas.used[i] == 0);
     for (unsigned i = 0; i < USERS; i++)
-        CHECK(!broker.quotas.users[i].names && broker.quotas.users[i].unread == 0);
+        CHECK(!broker.quotas.users[i].names && broker.quotas.users[i].unread == 0 &&
+              broker.quotas.users[i].closing == 0);
     for (unsigned i = 0; i < PROCESSES; i++) /* the largest table */
         CHECK(!page_used[i] && !broker.processes[i].known && broker.watchers[i][0] == 0 &&
               (i >= GATES || !broker.gates[i].receiver) && (i >= PAIRS || !broker.pairs[i].sender));
@@ -487,10 +525,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 2: somebody_dies(); break;
         case 3: somebody_closes(); break;
         case 4: bodies[byte() % BODIES].execed = true; break;
-        case 5: now += (int64_t)byte() * 10000000; strangers_expire(now); break;
+        case 5: now += (int64_t)byte() * 10000000; strangers_expire(now); broker_clock(); break;
         case 6: failures = step >> 4; break;
         case 7: failures = 0; files[byte()].unread = false; break;
-        case 8: broker_turn(); break;
+        case 8: broker_turn(); janitor_comes(); dear = step >> 4 == 15 ? 250000 : step >> 4; break;
         case 9: somebody_asks(false); break;
         default: somebody_asks(true);
         }

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -168,27 +169,58 @@ def test_a_file_of_a_file_system_that_never_answers(host: Host, tmp_path: Path) 
     assert naive.result()
 
 
-def test_sockets_that_linger(host: Host) -> None:
-    """The kernel drops descriptors that had no room, in our time: the alarm clock ends the wait for them."""
+def linger(host: Host) -> None:
     attacker = host.guest(ALICE)
     host.process.send_signal(signal.SIGSTOP)
     attacker.do("send_lingering")
     host.process.send_signal(signal.SIGCONT)
+
+
+def test_sockets_that_linger(host: Host) -> None:
+    """The kernel drops descriptors that had no room: the janitor does not wait for them."""
+    before = host.descriptors()
+    linger(host)
+    host.guests[-1].kill()
     assert serves(host)
+    host.guests[-1].kill()
+    assert host.until(lambda: host.descriptors() == before)
 
 
-def test_without_the_alarm_clock_it_would_wait(tmp_path: Path) -> None:
-    """The positive control."""
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Host]:
+    """A helper whose janitor has no alarm clock, and waits for minutes for a socket that lingers."""
     if os.geteuid() != 0:
-        pytest.skip("reading where a process waits needs root")
+        pytest.skip("reading where a thread waits needs root")
     unprotected = build(tmp_path / "helper", Path(__file__).with_name("without_alarm.c"), "-Wl,--wrap=setitimer")
     with contextlib.closing(Host(unprotected)) as host:
-        attacker = host.guest(ALICE)
-        host.process.send_signal(signal.SIGSTOP)
-        attacker.do("send_lingering")
-        host.process.send_signal(signal.SIGCONT)
-        stack = Path(f"/proc/{host.process.pid}/stack")
-        assert host.until(lambda: "sk_stream_wait_close" in stack.read_text())
+        linger(host)
+        stacks = [thread / "stack" for thread in Path(f"/proc/{host.process.pid}/task").iterdir()]
+        assert host.until(lambda: any("sk_stream_wait_close" in stack.read_text() for stack in stacks))
+        yield host
+
+
+def test_nobody_waits_for_the_janitor(held: Host) -> None:
+    """Also not for the end of processes and of pairs, nor for what is no request, with descriptors or without."""
+    server, client, wrong = held.guest(ALICE), held.guest(BOB), held.guest(ALICE)
+    server.ask(Op.PUBLISH, name=b"plc", mode=0o666, gid=ALICE)
+    for _ in range(3):
+        assert client.error(Op.CONNECT, pid=server.pid) == 0
+        server.do("meeting")
+    wrong.do("send", request(Op.STATUS), [wrong.do("make_life")] * 100)
+    held.guests.remove(wrong)
+    wrong.close()
+    client.kill()
+    assert serves(held)
+    server.kill()
+    assert held.guest(BOB).error(Op.LOCATE, uid=ALICE, name=b"plc") == errno.ENOENT
+
+
+def test_what_is_to_be_closed_counts(held: Host) -> None:
+    """Who leaves more and more behind is not let in any more; others are."""
+    guest = held.guest(ALICE, joined=False)
+    assert 500 < guest.do("come_and_go", str(held.path), 1000) < 520
+    assert "descriptors to be closed" in held.log()
+    assert serves(held)
 
 
 def test_who_does_not_read_its_answers(host: Host) -> None:

@@ -15,7 +15,7 @@ from helper.hosts import ALICE, HELPER, Host, build
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="serving all users needs root")
 
 #: Lines of code in C, without comments and empty lines: of the broker, and of the transfer worker.
-BROKER_LINES, WORKER_LINES = 2000, 880
+BROKER_LINES, WORKER_LINES = 2110, 880
 WORKER = {"lease", "spawner", "transfer", "worker"}
 
 FORBIDDEN = {
@@ -69,9 +69,10 @@ def test_what_proc_says(host: Host) -> None:
         for line in Path(f"/proc/{host.process.pid}/status").read_text().splitlines()
         if ":\t" in line
     )
-    assert status["NoNewPrivs"] == "1"
-    assert status["Seccomp"] == "2"
-    assert status["Threads"] == "1"
+    assert status["Threads"] == "2", "the loop, and the janitor"
+    for thread in Path(f"/proc/{host.process.pid}/task").iterdir():
+        assert re.search(r"^NoNewPrivs:\t1$", (thread / "status").read_text(), re.MULTILINE)
+        assert re.search(r"^Seccomp:\t2$", (thread / "status").read_text(), re.MULTILINE)
     assert {status[cap] for cap in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert 0 not in {int(uid) for uid in (status["Uid"] + status["Gid"]).split()}
     assert os.stat(f"/proc/{host.process.pid}/fd").st_uid == 0, "not dumpable: its own user can not look into it"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import time
 
-from helper.hosts import ALICE, BOB, Guest, Host
-from helper.protocol import GATE_PAIRS, GATE_SIZE, PAIR_SIZE, Op, Quota
+from helper.hosts import ALICE, BOB, CAROL, Guest, Host
+from helper.protocol import GATE_PAIRS, GATE_SIZE, PAIR_SIZE, Op, Quota, request
 
 
 def used(guest: Guest, quota: Quota) -> int:
@@ -131,3 +131,32 @@ def test_a_flood_by_one_user_does_not_starve_another(host: Host) -> None:
     print(f"{answered} requests of 60 connections answered in 2 s")
     assert len(under_flood) == 1000
     assert answered > 0
+
+
+def test_who_asks_dear_questions_waits(host: Host) -> None:
+    """A caller with 65,536 groups, and names that are for other groups: each LIST compares them all."""
+    owners = range(300_000, 300_200)
+    many = host.guest(CAROL, groups=list(range(100_000, 165_536)))
+    server = host.guest(0)
+    for gid in owners:
+        assert server.error(Op.PUBLISH, name=b"%d" % gid, mode=0o660, gid=gid) == 0
+    other = host.guest(BOB)
+    assert many.ask(Op.LIST).error == errno.ENOENT
+    many.do("send", request(Op.STATUS))
+    for _ in range(20):
+        assert other.error(Op.STATUS) == 0
+    assert not many.do("has_heard"), "it is not listened to yet"
+    assert many.do("hear").error == 0, "but later"
+
+
+def test_who_reads_is_told_whatever_others_leave_unread(host: Host) -> None:
+    """Unread news of a user's other processes are no reason not to answer one that reads."""
+    client = host.guest(BOB)
+    for n in range(4):
+        deaf = host.guest(ALICE)
+        deaf.ask(Op.PUBLISH, name=b"%d" % n, mode=0o666, gid=ALICE)
+        while client.error(Op.CONNECT, pid=deaf.pid) == 0:
+            pass
+    server, sender = host.guest(ALICE), host.guest(ALICE)
+    assert sender.error(Op.CONNECT, pid=server.pid) == 0
+    server.do("meeting")

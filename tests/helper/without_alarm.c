@@ -1,6 +1,6 @@
 /*
- * without_alarm.c - srr-helper without its alarm clock (-Wl,--wrap=setitimer): what a lingering socket then does to
- * it.
+ * without_alarm.c - srr-helper without its alarm clock (-Wl,--wrap=setitimer): a lingering socket then holds its janitor
+ * for minutes, and nobody else.
  */
 #include <sys/time.h>
 

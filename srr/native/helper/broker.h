@@ -17,6 +17,14 @@
 #define UNREAD_OF_PROCESS 64u
 #define UNREAD_OF_USER 256u
 #define UNREAD_TOTAL 2048u
+/* Descriptors that the janitor has not closed yet: with so many, nothing is begun that would be another one. */
+#define CLOSING_OF_USER 2048u
+#define CLOSING_TOTAL 4096u
+/*
+ * Of each process its socket, pidfd, life and news; of each user one that can not be closed, its worker's socket and
+ * that one's pidfd; some of our own.
+ */
+#define FILES_MOST (4 * PROCESSES + PAIRS + GATES + 3 * USERS + CLOSING_TOTAL + 256)
 
 /* What epoll tells us: one of these, and below it whose. */
 enum event {
@@ -34,7 +42,7 @@ struct process {
     bool seeking; /* has asked in vain for a name since its news grew */
     bool is_ready;
     bool leaving; /* gone, but what it was sent lies unread at its end, descriptors and all: it still counts */
-    int socket, pidfd, life;
+    int socket, pidfd, life, news_fd;
     int32_t pid;
     uint32_t uid, gid;
     struct user *user;
@@ -69,19 +77,26 @@ struct pair {
     uint64_t id;
 };
 
+struct closing {
+    int fd;
+    struct user *user; /* NULL: of nobody whom we serve */
+};
+
 struct broker {
     int epoll, listener, signals;
     bool serves_all;   /* else only_uid's processes */
     uint32_t only_uid;
     bool is_transferring;
     uint32_t strangers; /* connected, not joined; or leaving */
-    uint32_t unread;
+    uint32_t unread, closing_count;
+    int64_t spared; /* ns: of the CPU time of this request, what another than the asker has to answer for */
     int64_t began;
     struct quotas quotas;
     struct process processes[PROCESSES];
     struct name names[NAMES];
     struct gate gates[GATES];
     struct pair pairs[PAIRS];
+    struct closing closing[FILES_MOST];
     uint64_t watchers[PROCESSES][PROCESSES / 64]; /* [of whom]: bit per watcher */
     gid_t groups[65536]; /* of the process being served: as many as the kernel allows */
 };
@@ -94,6 +109,9 @@ struct process *process_find(int32_t pid, const struct process *asker);
 bool process_lives(struct process *process, const struct process *asker); /* false: it is gone now */
 void process_gone(struct process *process);
 void strangers_expire(int64_t now);
+/* By the janitor (janitor.h), for whatever others have seen. -1 is nothing. */
+void close_later(struct user *user, int fd);
+bool has_much_to_close(const struct user *user); /* NULL: all together */
 /* -EAGAIN: it does not read what it is sent. */
 int process_tell(struct process *process, const struct answer *answer, const int *fds, unsigned fd_count);
 struct name *name_find(const struct user *user, const char *text);
@@ -110,7 +128,9 @@ void serve_request(struct process *process, const struct request *request, int l
 void greet(const struct guest *guest); /* it is ours now, or closed */
 void broker_event(uint64_t event);     /* what epoll has told */
 void broker_turn(void);                /* one datagram of each user that has something to say */
+void broker_clock(void);               /* what is due */
 void process_ready(struct process *process); /* there may be something to read */
+void user_spent(struct user *user, int64_t spent); /* ns of our CPU time, by one request or for its life file */
 int broker_run(void); /* until SIGTERM, SIGINT or SIGHUP */
 
 #endif

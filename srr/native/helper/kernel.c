@@ -10,11 +10,13 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/sockios.h>
 
 #include "broker.h"
+#include "janitor.h"
 #include "wait.h"
 
 #ifndef SO_PEERGROUPS
@@ -41,7 +43,7 @@ int kernel_accept(int listener, struct guest *ret_guest)
     return 0;
 }
 
-int kernel_receive(int socket, struct delivery *ret_delivery)
+int kernel_look(int socket, struct delivery *ret_delivery)
 {
     /* Room for who wrote it and for one descriptor; CMSG_SPACE would make it two. */
     union {
@@ -56,7 +58,7 @@ int kernel_receive(int socket, struct delivery *ret_delivery)
                              .msg_controllen = CMSG_SPACE(sizeof(struct ucred)) + CMSG_LEN(sizeof(int))};
     d->signed_by_kernel = false;
     d->fd = -1;
-    ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(socket, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return errno == EAGAIN ? -EAGAIN : 0; /* ECONNRESET and the like: the end, too */
     d->length = (size_t)n;
@@ -75,6 +77,12 @@ int kernel_receive(int socket, struct delivery *ret_delivery)
         }
     }
     return n > 0 || d->fd >= 0 ? 1 : 0;
+}
+
+void kernel_take(int socket)
+{
+    struct msghdr nothing = {0};
+    recvmsg(socket, &nothing, MSG_DONTWAIT);
 }
 
 int kernel_send(int socket, const struct answer *answer, const int *fds, unsigned fd_count)
@@ -113,7 +121,7 @@ size_t kernel_groups(int socket, gid_t *groups, size_t room)
 bool kernel_is_dead(int pidfd)
 {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    return poll(&p, 1, 0) == 1; /* not EINTR: the alarm */
+    return poll(&p, 1, 0) == 1;
 }
 
 bool kernel_is_memfd(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
@@ -135,6 +143,9 @@ void kernel_close(int fd)
     if (fd >= 0)
         close(fd);
 }
+
+void kernel_close_later(int fd) { janitor_close(fd); }
+bool kernel_has_closed(int fd) { return janitor_has_closed(fd); }
 
 void kernel_hang_up(int socket) { shutdown(socket, SHUT_RDWR); }
 
@@ -164,3 +175,10 @@ uint64_t kernel_random(void)
 }
 
 int64_t kernel_now(void) { return now_ns(); }
+
+int64_t kernel_spent(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}

@@ -30,6 +30,7 @@
 
 #include "broker.h"
 #include "confine.h"
+#include "janitor.h"
 #include "listen.h"
 #include "log.h"
 #include "notify.h"
@@ -43,12 +44,7 @@
 #define F_GET_SEALS 1034
 #endif
 
-/*
- * Of each process its socket, pidfd and life; of each user one that can not be closed, its worker's socket and that
- * one's pidfd; some of our own.
- */
-#define FILES_MOST (3 * PROCESSES + PAIRS + GATES + 3 * USERS + 256)
-_Static_assert(4 * UNREAD_TOTAL < FILES_MOST, "what is on its way counts against the same limit");
+_Static_assert(4 * (UNREAD_TOTAL + PROCESSES) < FILES_MOST, "what is on its way counts against the same limit");
 
 static const char usage[] =
     "Usage: srr-helper [--socket PATH] [--transfer]   for all users, as root; it goes on as user srr, or nobody\n"
@@ -75,7 +71,6 @@ static const struct allowed calls[] = {
 #endif
     {SYS_ppoll, -1, 0},
     {SYS_epoll_ctl, -1, 0},
-    {SYS_setitimer, -1, 0},
     {SYS_clock_gettime, -1, 0},
     {SYS_accept4, -1, 0},
     {SYS_getsockopt, -1, 0},
@@ -95,7 +90,6 @@ static const struct allowed calls[] = {
     {SYS_getrandom, -1, 0},
     {SYS_close, -1, 0},
     {SYS_write, -1, 0},
-    {SYS_rt_sigreturn, -1, 0},
     {SYS_restart_syscall, -1, 0},
     {SYS_exit_group, -1, 0},
     {SYS_pidfd_send_signal, 1, SIGKILL}, /* the last: with --transfer only, to a worker that takes too long */
@@ -123,7 +117,7 @@ static void check_kernel(void)
     close(pair[1]);
 }
 
-static void wake_up(int signo) { (void)signo; } /* SIGALRM: that a system call ends is all */
+static void wake_up(int signo) { (void)signo; } /* SIGALRM: that close() ends is all (janitor.c) */
 
 static void set_signals(void)
 {
@@ -254,7 +248,9 @@ int main(int argc, char **argv)
     if (broker.epoll < 0)
         fail("epoll", errno);
     transfer_watch();
-    int r = confine_process();
+    int r = janitor_start(FILES_MOST);
+    if (r == 0)
+        r = confine_process();
     if (r == 0)
         r = confine_calls(calls, sizeof calls / sizeof calls[0] - !transfers);
     if (r < 0)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A process costs the helper three descriptors, a pair and a gate one each: all of them fit its own limit (main.c). */
+/* A process costs the helper four descriptors, a pair and a gate one each: all of them fit its own limit (main.c). */
 const uint32_t quota_limit[QUOTAS] = {
     [QUOTA_PROCESSES] = 512, [QUOTA_NAMES] = 256,   [QUOTA_PAIRS] = 256, [QUOTA_PAIR_KIB] = 4u << 20,
     [QUOTA_WATCHES] = 4096,  [QUOTA_LEASES] = 1024, [QUOTA_MOVES] = 16,  [QUOTA_LOG_LINES] = 16,
@@ -24,7 +24,8 @@ struct user *user_find(struct quotas *quotas, uint32_t uid)
 
 static bool is_idle(const struct user *user)
 {
-    return !user->banned && !user->in_turn && user->used[QUOTA_PROCESSES] == 0;
+    return !user->banned && !user->in_turn && user->used[QUOTA_PROCESSES] == 0 && user->closing == 0 &&
+           user->rests_until == 0;
 }
 
 struct user *user_meet(struct quotas *quotas, uint32_t uid)

@@ -19,7 +19,7 @@
 #define PROCESSES 2048u
 #define NAMES 2048u
 #define PAIRS 2048u
-#define GATES 1024u
+#define GATES PAIRS /* each has at least one */
 #endif
 
 struct process;
@@ -31,6 +31,8 @@ struct user {
     bool banned;       /* has sent what can not be closed safely (kernel.h): not listened to again */
     uint32_t used[QUOTAS];
     uint32_t unread;   /* datagrams with descriptors that its processes have not read */
+    uint32_t closing;  /* descriptors that the janitor has not closed yet */
+    int64_t rests_until; /* was dear (broker.c): not listened to before. 0: it does not rest */
     uint32_t told;     /* bit per enum refusal: what was logged */
     int64_t told_at;
     struct name *names;

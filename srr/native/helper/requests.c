@@ -56,6 +56,7 @@ static int hello(struct process *process, const struct request *request, int lif
     if (news < 0)
         return news;
     process->life = life;
+    process->news_fd = news;
     process->joined = true;
     broker.strangers--;
     answer->features = broker.is_transferring ? FEATURE_TRANSFER : 0;
@@ -277,11 +278,10 @@ void serve_request(struct process *process, const struct request *request, int l
     }
     answer.error = -r;
     int told = process_tell(process, &answer, &news, news >= 0);
-    kernel_close(news);
     /* Who does not read its answers can not be helped; who was refused at the door goes. */
     if (told < 0 || !process->joined) {
         if (request->op == OP_HELLO && r < 0)
-            kernel_close(life);
+            close_later(process->user, life);
         process_gone(process);
     }
 }

@@ -13,7 +13,35 @@
 
 struct broker broker;
 
+static void count_closed(void)
+{
+    for (uint32_t i = broker.closing_count; i-- > 0;)
+        if (kernel_has_closed(broker.closing[i].fd)) {
+            if (broker.closing[i].user)
+                broker.closing[i].user->closing--;
+            broker.closing[i] = broker.closing[--broker.closing_count];
+        }
+}
+
 static const uint32_t pair_kib = PAIR_SIZE / 1024, gate_kib = GATE_SIZE / 1024;
+
+void close_later(struct user *user, int fd)
+{
+    if (fd < 0)
+        return;
+    if (broker.closing_count == FILES_MOST)
+        count_closed();
+    kernel_close_later(fd);
+    broker.closing[broker.closing_count++] = (struct closing){fd, user};
+    if (user)
+        user->closing++;
+}
+
+bool has_much_to_close(const struct user *user)
+{
+    count_closed();
+    return broker.closing_count >= CLOSING_TOTAL || (user && user->closing >= CLOSING_OF_USER);
+}
 
 struct process *process_new(const struct guest *guest)
 {
@@ -23,8 +51,9 @@ struct process *process_new(const struct guest *guest)
     struct user *user = user_meet(&broker.quotas, guest->uid);
     if (process == broker.processes + PROCESSES || !user || user->banned)
         return NULL;
-    if (quota_take(&broker.quotas, user, QUOTA_PROCESSES, 1) < 0) {
-        log_refusal(user, REFUSED_QUOTA, "has %u processes here; more are not served", user->used[QUOTA_PROCESSES]);
+    if (has_much_to_close(user) || quota_take(&broker.quotas, user, QUOTA_PROCESSES, 1) < 0) {
+        log_refusal(user, REFUSED_QUOTA, "has %u processes here, and %u descriptors to be closed; more are not served",
+                    user->used[QUOTA_PROCESSES], user->closing);
         return NULL;
     }
     if (kernel_watch(guest->socket, guest->pidfd, (uint32_t)(process - broker.processes)) < 0) {
@@ -35,6 +64,7 @@ struct process *process_new(const struct guest *guest)
                                 .socket = guest->socket,
                                 .pidfd = guest->pidfd,
                                 .life = -1,
+                                .news_fd = -1,
                                 .pid = guest->pid,
                                 .uid = guest->uid,
                                 .gid = guest->gid,
@@ -44,9 +74,25 @@ struct process *process_new(const struct guest *guest)
     return process;
 }
 
+/*
+ * What its user has made dear to find out is not asked while that user rests: then it lives as long as it has neither
+ * died nor closed its connection. What is left is a program that has execed, and whose child has the connection.
+ */
+static bool is_same_program(const struct process *process)
+{
+    if (process->user->rests_until)
+        return true;
+    int64_t before = kernel_spent();
+    bool is_held = kernel_life_is_held(process->life, process->pid);
+    int64_t spent = kernel_spent() - before;
+    user_spent(process->user, spent);
+    broker.spared += spent;
+    return is_held;
+}
+
 bool process_lives(struct process *process, const struct process *asker)
 {
-    if (process == asker || (!kernel_is_dead(process->pidfd) && kernel_life_is_held(process->life, process->pid)))
+    if (process == asker || (!kernel_is_dead(process->pidfd) && is_same_program(process)))
         return true;
     process_gone(process);
     return false;
@@ -75,10 +121,11 @@ static void count_unread(void)
             forget_unread(process);
 }
 
+/* Who has read what it was sent is told, however much others leave unread: one each, beyond the total. */
 static bool has_too_much_unread(const struct process *process)
 {
-    return process->unread >= UNREAD_OF_PROCESS || process->user->unread >= UNREAD_OF_USER ||
-           broker.unread >= UNREAD_TOTAL;
+    return process->unread >= UNREAD_OF_PROCESS ||
+           (process->unread > 0 && (process->user->unread >= UNREAD_OF_USER || broker.unread >= UNREAD_TOTAL));
 }
 
 int process_tell(struct process *process, const struct answer *answer, const int *fds, unsigned fd_count)
@@ -167,7 +214,7 @@ static void gate_end_if_empty(struct gate *gate, struct user *user)
 {
     if (gate->pairs > 0)
         return;
-    kernel_close(gate->fd);
+    close_later(user, gate->fd);
     gate->receiver->gates--;
     gate->receiver = NULL;
     quota_give(&broker.quotas, user, QUOTA_PAIR_KIB, gate_kib);
@@ -207,7 +254,7 @@ struct pair *pair_new(struct process *sender, struct process *receiver, int *ret
     while (pair < broker.pairs + PAIRS && pair->sender)
         pair++;
     *ret_error = -EAGAIN;
-    if (pair == broker.pairs + PAIRS || pair_charge(user) < 0)
+    if (pair == broker.pairs + PAIRS || has_much_to_close(user) || pair_charge(user) < 0)
         return NULL;
     struct gate *gate = gate_find(receiver, sender->uid);
     if (!gate && !(gate = gate_new(receiver, user, ret_error)))
@@ -252,7 +299,7 @@ void pair_end(struct pair *pair)
 {
     struct user *user = pair->sender->user;
     transfer_pair_gone(pair);
-    kernel_close(pair->fd);
+    close_later(user, pair->fd);
     pair->gate->taken[pair->index / 64] &= ~(UINT64_C(1) << pair->index % 64);
     pair->gate->pairs--;
     gate_end_if_empty(pair->gate, user);
@@ -329,7 +376,7 @@ static void leave(struct process *process)
         return;
     }
     forget_unread(process);
-    kernel_close(process->socket);
+    close_later(process->user, process->socket);
     broker.strangers--;
     process->known = false;
     quota_give(&broker.quotas, process->user, QUOTA_PROCESSES, 1);
@@ -345,13 +392,14 @@ void process_gone(struct process *process)
         end_watches(process);
         end_pairs(process);
         news_end(process->news);
+        close_later(process->user, process->news_fd);
         process->joined = false;
         broker.strangers++;
     }
     end_turn(process);
     kernel_unwatch(process->socket, process->pidfd);
-    kernel_close(process->pidfd);
-    kernel_close(process->life);
+    close_later(process->user, process->pidfd);
+    close_later(process->user, process->life);
     leave(process);
 }
 
