@@ -72,7 +72,7 @@ static void discard(struct link *link)
     free(link);
 }
 
-bool link_alive(const struct link *link)
+bool link_alive(struct link *link)
 {
     return link->front ? peer_alive(&link->peer) : stranger_alive(&link->stranger);
 }

@@ -36,7 +36,7 @@ void link_put(struct process *self, struct link *link);
 /* Its process is dead: nobody gets this link any more. */
 void link_bury(struct process *self, struct link *link);
 
-bool link_alive(const struct link *link);
+bool link_alive(struct link *link);
 /* At a slice's end: let the helper tell us at once when it dies. Across users it does so anyway. */
 void link_watch(struct process *self, struct link *link);
 

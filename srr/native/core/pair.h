@@ -24,6 +24,7 @@ struct stranger {
     int life;  /* its life file, which it holds locked for as long as it lives */
     const char *lives; /* mapped, NULL: it isn't */
     uint32_t word_at;
+    _Atomic int64_t lock_from; /* when its lock is asked for again */
 };
 
 /* One answer of the helper's. */
@@ -43,8 +44,8 @@ struct slot *pair_slot(struct pair_header *pair, uint32_t slot);
 
 /* Its life file is a memfd: on another kind of file, whoever asks for a lock could be made to wait. */
 bool stranger_is_sound(const struct stranger *stranger);
-/* It is there, and the same program, with the same rows: one system call. */
-bool stranger_alive(const struct stranger *stranger);
+/* It is there, and the same program, with the same rows: few system calls. */
+bool stranger_alive(struct stranger *stranger);
 /* Maps its life file; and the word there that the kernel marks at that thread's death. NULL: none has its number. */
 void stranger_map_lives(struct stranger *stranger);
 const a32 *stranger_life(const struct stranger *stranger, pid_t tid);
