@@ -25,7 +25,7 @@ for target; do
     case $target in
     broker)
         seen=$(sources 'helper/admission helper/broker helper/quotas helper/requests helper/tables')
-        linked="$here/fuzz_broker.c $here/transfer_none.c $seen" ;;
+        linked="$here/fuzz_broker.c $here/broker_kernel.c $here/transfer_none.c $seen" ;;
     leases)
         seen=$(sources 'helper/lease helper/transfer helper/quotas')
         linked="$here/fuzz_leases.c $(sources 'helper/lease helper/quotas')" ;; # it includes transfer.c

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "map.h"
-#include "wait.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -123,10 +122,10 @@ bool stranger_is_sound(const struct stranger *stranger)
     return stranger->pid > 0 && is_sealed(stranger->life, LIFE_SIZE, SIZE_SEALS | F_SEAL_FUTURE_WRITE);
 }
 
-static int64_t spent_ns(void)
+static int64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
@@ -142,12 +141,12 @@ bool stranger_alive(struct stranger *stranger)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct pollfd p = {.fd = stranger->watch, .events = POLLIN};
-    if (now_ns() >= atomic_load(&stranger->lock_from)) {
-        int64_t before = spent_ns();
+    if (clock_ns(CLOCK_MONOTONIC) >= atomic_load(&stranger->lock_from)) {
+        int64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         bool is_told = fcntl(stranger->life, F_GETLK, &lock) == 0;
-        int64_t spent = spent_ns() - before;
+        int64_t spent = clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
         if (spent > DEAR)
-            atomic_store(&stranger->lock_from, now_ns() + REST * spent);
+            atomic_store(&stranger->lock_from, clock_ns(CLOCK_MONOTONIC) + REST * spent);
         if (is_told)
             return lock.l_type == F_WRLCK && lock.l_pid == stranger->pid;
     }
