@@ -11,7 +11,7 @@ from helper.hosts import HELPER, NATIVE, Guest, Host, compiler
 HERE = Path(__file__).parent
 INCLUDE = [f"-I{folder}" for folder in (HERE, HELPER, NATIVE / "core", NATIVE / "include")]
 OF_THE_HELPER = [
-    *(HELPER / f"{name}.c" for name in ("worker", "spawner", "confine", "kernel")),
+    *(HELPER / f"{name}.c" for name in ("worker", "spawner", "confine", "kernel", "janitor")),
     NATIVE / "core" / "wait.c",
 ]
 

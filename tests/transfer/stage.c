@@ -127,6 +127,7 @@ void lender_end(struct lender *lender)
 
 void stage_open(enum mover which)
 {
+    int end;
     mover = which;
     stage.worker = -1;
     stage.pair = (int)syscall(SYS_memfd_create, "srr-pair", MFD_CLOEXEC);
@@ -137,7 +138,7 @@ void stage_open(enum mover which)
     memset(stage.window, 'w', WINDOW_SIZE);
     if (mover != WORKER)
         return;
-    stage.spawner = spawner_start(&stage.spawner_pid);
+    stage.spawner = spawner_start(&stage.spawner_pid, &end);
     CHECK(stage.spawner >= 0);
 }
 

@@ -13,6 +13,7 @@
 #include "helper_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@ int helper_new(struct process *self)
     pthread_mutex_init(&h->lock, NULL);
     pthread_mutex_init(&h->meeting, NULL);
     helper_path(h->path, sizeof h->path);
-    h->fd = -1;
+    h->fd = h->end = -1;
     h->why = -ENOSYS;
     self->helper = h;
     atomic_store(&self->news, &h->silence);
@@ -219,8 +220,10 @@ static int say_hello(struct process *self)
     if (r < 0)
         return r;
     struct news_page *news = NULL;
-    if (answer.error == 0 && count == 1)
+    if (answer.error == 0 && count >= 1)
         news = map_over(h->news, fds[0], NEWS_SIZE, PROT_READ);
+    fd_drop(h->end);
+    h->end = news && count == 2 ? fds[--count] : -1;
     while (count > 0)
         fd_drop(fds[--count]);
     r = answer.error > 0 ? -answer.error : !news || news->magic != NEWS_MAGIC ? -EPROTO : 0;
@@ -375,7 +378,7 @@ static int ask_and_unlock(struct process *self, struct request *request, struct 
 {
     int r = self->helper->fd < 0 ? -ENOSYS : helper_ask_plain(self, request, ret_answer);
     helper_unlock(self);
-    return r < 0 ? r : error_of(ret_answer);
+    return r < 0 ? -ENOSYS : error_of(ret_answer);
 }
 
 int helper_ask_now(struct process *self, struct request *request, struct answer *ret_answer)
@@ -384,11 +387,16 @@ int helper_ask_now(struct process *self, struct request *request, struct answer 
     return ask_and_unlock(self, request, ret_answer);
 }
 
-pid_t helper_mover(struct process *self)
+pid_t helper_mover(struct process *self, int *ret_end)
 {
     struct helper *h = self->helper;
     pthread_mutex_lock(&h->lock);
     pid_t mover = h->fd >= 0 && h->features & FEATURE_TRANSFER ? h->mover : -ENOSYS;
+    if (ret_end && mover >= 0) {
+        int end = fcntl(h->end, F_DUPFD_CLOEXEC, 0);
+        mover = end < 0 ? -ENOSYS : mover;
+        *ret_end = end < 0 ? -1 : fd_keep(end);
+    }
     helper_unlock(self);
     return mover;
 }

@@ -55,11 +55,14 @@ int helper_watch(struct process *self, pid_t pid);
  * most. */
 int helper_ask(struct process *self, struct request *request, struct answer *ret_answer);
 
-/* The same, of one that is there now: -ENOSYS at once if it is not. */
+/* The same, of one that is there now: -ENOSYS if it is not, or does not answer. */
 int helper_ask_now(struct process *self, struct request *request, struct answer *ret_answer);
 
-/* Whom its transfer worker wants to be named to Yama as, 0: nobody; -ENOSYS: it has none. */
-pid_t helper_mover(struct process *self);
+/*
+ * Whom its transfer worker wants to be named to Yama as, 0: nobody; -ENOSYS: it has none. Where `ret_end` is not NULL: a
+ * descriptor (fd_drop()) that hangs up when all that moves bytes is dead.
+ */
+pid_t helper_mover(struct process *self, int *ret_end);
 
 /* Names that others may find us by: remembered, so that a new helper hears of them. */
 int helper_publish(struct process *self, const char *name, uint32_t mode, uint32_t gid);

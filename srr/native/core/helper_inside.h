@@ -33,6 +33,7 @@ struct helper {
     uint64_t cookie;
     uint32_t features, version;
     pid_t mover;
+    int end; /* hangs up when its workers are dead; -1: it has none */
     _Atomic int64_t began; /* the helper */
     uint32_t joins;
     pthread_mutex_t meeting; /* the list; taken last */

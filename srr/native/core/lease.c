@@ -1,8 +1,22 @@
-/* lease.c - see lease.h. */
+/*
+ * lease.c - see lease.h.
+ *
+ * The helper may be killed, or stopped, while its worker writes into what we have lent:
+ *
+ *     losing                                           ours
+ *     us:     REVOKE: no answer. There is no helper    us:     REVOKE: no answer. Is there no worker either? A pipe
+ *             any more: Send ends                              that only spawner and workers hold has not hung up
+ *     caller: frees its buffer                         worker: writes; is killed, as its parent has gone
+ *     worker: writes; is killed, as its parent         us:     the pipe hangs up: Send ends
+ *             has gone
+ *
+ * Of a helper that was only stopped the pipe never hangs up: so we join again meanwhile, and ask again.
+ */
 #define _GNU_SOURCE
 #include "lease.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/prctl.h>
 
 #include "helper.h"
@@ -23,34 +37,46 @@ static struct request about(enum helper_op op, uint64_t pair_id, uint32_t slot, 
         .op = op, .pair_id = pair_id, .index = slot % PAIR_SLOTS, .word = word_with(word, SLOT_IDLE)};
 }
 
-bool lease_begin(struct process *self, struct link *link, struct place *place, const struct letter *letter, uint64_t word)
+int lease_begin(struct process *self, struct link *link, struct place *place, const struct letter *letter, uint64_t word)
 {
     struct request request = about(OP_LEND, link_target(link, place), place->index, word);
     struct answer answer;
     pid_t mover;
-    if (forced_lane() != SRR_LANE_HELPER || link->front || (mover = helper_mover(self)) < 0 ||
+    int lent, r;
+    if (forced_lane() != SRR_LANE_HELPER || link->front ||
         (letter->nbytes <= inline_max() && letter->room <= inline_max()) ||
         !copy_parts(request.parts, letter->message, letter->message_parts) ||
-        !copy_parts(request.parts + LEASE_PARTS, letter->reply, letter->reply_parts))
-        return false;
+        !copy_parts(request.parts + LEASE_PARTS, letter->reply, letter->reply_parts) ||
+        (mover = helper_mover(self, &lent)) < 0)
+        return -1;
     request.message_parts = (uint32_t)letter->message_parts;
     request.reply_parts = (uint32_t)letter->reply_parts;
     if (mover > 0)
         process_let_in(self, mover);
-    if (helper_ask_now(self, &request, &answer) < 0)
-        return false;
+    if ((r = helper_ask_now(self, &request, &answer)) < 0) {
+        if (r == -ENOSYS)
+            lease_end(self, link, place, lent); /* it may have heard us */
+        else
+            fd_drop(lent);
+        return -1;
+    }
     if (letter->nbytes > inline_max())
         atomic_store_explicit(&place->slot->lane, SRR_LANE_HELPER, memory_order_relaxed);
     atomic_store_explicit(&place->slot->lent, 1, memory_order_relaxed);
-    return true;
+    return lent;
 }
 
-void lease_end(struct process *self, struct link *link, struct place *place)
+#define ASKED_AGAIN 100 /* ms */
+
+void lease_end(struct process *self, struct link *link, struct place *place, int lent)
 {
     struct request request = about(OP_REVOKE, link_target(link, place), place->index, 0);
     struct answer answer;
-    /* A helper that has gone took its leases along; its successor has none. */
-    helper_ask_now(self, &request, &answer);
+    struct pollfd workers = {.fd = lent};
+    /* A helper that has gone took its leases along; its successor has none, and says so. */
+    while (helper_ask_now(self, &request, &answer) == -ENOSYS && poll(&workers, 1, ASKED_AGAIN) != 1)
+        helper_look(self);
+    fd_drop(lent);
 }
 
 /* One move, as much as the window takes. 0 or a failure as leased_read()'s. */

@@ -14,11 +14,14 @@
 
 /*
  * Before the word is published, if SRR_LANE says so: lends this letter's memory for that transaction, and says so in
- * the slot. False: it is not to be had, and the message goes by another lane.
+ * the slot. What lease_end() wants, or -1: it is not to be had, and the message goes by another lane.
  */
-bool lease_begin(struct process *self, struct link *link, struct place *place, const struct letter *letter, uint64_t word);
-/* The transaction has ended: the memory is ours alone again. Waits for a move that is under way, 100 ms at most. */
-void lease_end(struct process *self, struct link *link, struct place *place);
+int lease_begin(struct process *self, struct link *link, struct place *place, const struct letter *letter, uint64_t word);
+/*
+ * The transaction has ended: the memory is ours alone again. Waits for a move that is under way: 100 ms, or as long as
+ * the kernel needs to end one that was killed in memory that a file system does not fill.
+ */
+void lease_end(struct process *self, struct link *link, struct place *place, int lent);
 
 /*
  * The receiver's: from `offset` of the message into these parts, the word being in RECV; and `length` bytes of these

@@ -360,7 +360,7 @@ static int transact(struct process *self, struct link *link, struct place *place
                               .entry = (unsigned)entry,
                               .letter = letter};
 
-    bool lent = lease_begin(self, link, place, letter, sending.word);
+    int lent = lease_begin(self, link, place, letter, sending.word);
     place->traced.published_ns = now_if(place->traced.on);
     place->traced.id = word_generation(sending.word);
     PROBE(send, word_generation(sending.word), link->peer.pid, 0, letter->nbytes,
@@ -382,8 +382,8 @@ static int transact(struct process *self, struct link *link, struct place *place
     wait_end();
     if (place->traced.on)
         traced_woken(place);
-    if (lent)
-        lease_end(self, link, place);
+    if (lent >= 0)
+        lease_end(self, link, place, lent);
     r = read_result(place, letter, end, why, sent);
     if (letter->nbytes > inline_max())
         link->takes_window = sent->message_lane == SRR_LANE_WINDOW;
@@ -439,7 +439,7 @@ static int send_to(struct process *self, pid_t to, struct place *place, struct l
 {
     struct slot *slot = place->slot;
     struct link *link;
-    bool refused = forced_lane() == SRR_LANE_HELPER && helper_mover(self) >= 0; /* it moves bytes in pairs only */
+    bool refused = forced_lane() == SRR_LANE_HELPER && helper_mover(self, NULL) >= 0; /* it moves bytes in pairs only */
     int r;
     do {
         if (to == self->pid && !may_send_to_itself)

@@ -31,7 +31,8 @@ enum helper_op {
      * death and my exec. Answer: FEATURE_...; the pid to name to Yama (PR_SET_PTRACER) where the helper moves bytes;
      * descriptor: the news page, to be mapped read-only. Its word grows when there is news for me on the socket, when
      * somebody died whom I watch or share a pair with, and, if a LOCATE of mine has failed since it grew last, when a
-     * name that others may see is published.
+     * name that others may see is published. With FEATURE_TRANSFER a second one: the end of a pipe, which hangs up
+     * when nothing of this helper is left that moves bytes.
      *   EPROTO another version   EHOSTUNREACH another pid namespace   EINVAL not such a file
      *   EBUSY this process is here already (another copy of the library in it)   Then the connection is closed.
      */
@@ -71,7 +72,8 @@ enum helper_op {
      * of that slot, from its beginning (at most WINDOW_SIZE). Answer: bytes moved.
      *   ENOENT there is no such lease   EPERM the kernel does not let the worker (srr doctor)
      *   EFAULT the lender's memory is bad   ESRCH the lender is dead   ETIME it took too long; the worker was killed
-     *   EINVAL more than a window   EAGAIN its receiver's user has too many moves under way, or too many users lend
+     *   EINVAL more than a window   EAGAIN its receiver's user has too many moves under way, or too many users lend, or
+     *   the lender's worker was busy with others for half a second
      *   ENOTSUP there is no worker, or no longer
      */
     OP_MOVE_IN = 10,  /* message -> window */

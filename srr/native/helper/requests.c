@@ -277,7 +277,8 @@ void serve_request(struct process *process, const struct request *request, int l
             return;
     }
     answer.error = -r;
-    int told = process_tell(process, &answer, &news, news >= 0);
+    const int fds[] = {news, transfer_end()};
+    int told = process_tell(process, &answer, fds, news < 0 ? 0 : fds[1] < 0 ? 1 : 2);
     /* Who does not read its answers can not be helped; who was refused at the door goes. */
     if (told < 0 || !process->joined) {
         if (request->op == OP_HELLO && r < 0)

@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
@@ -23,6 +24,7 @@
 
 #define FDS_MOST 3u
 #define MY_CALLS 8u
+enum { MY_SOCKET, MY_PIPE }; /* the spawner's descriptors; a worker keeps the second: spawner_start() */
 /* Not clone3(): systemd's RestrictNamespaces= does without it, because no filter can look into its argument. */
 #define CLONE_FLAGS (CLONE_PIDFD | SIGCHLD)
 #if defined(__s390__)
@@ -84,7 +86,8 @@ static int set_capabilities(uint32_t which)
 /* In the child: gives up everything, in an order in which nothing is needed any more. */
 static _Noreturn void become_worker(int socket, const struct ucred *whose, const struct ucred *srr)
 {
-    bool is_alone = (socket == 0 || syscall(SYS_close_range, 0u, (unsigned)socket - 1, 0u) == 0) &&
+    bool is_alone = close(MY_SOCKET) == 0 &&
+                    (socket == 2 || syscall(SYS_close_range, 2u, (unsigned)socket - 1, 0u) == 0) &&
                     syscall(SYS_close_range, (unsigned)socket + 1, ~0u, 0u) == 0;
     /*
      * What was one moment ours and the next the user's is never his to trace: its other ids are srr's from the first.
@@ -154,8 +157,9 @@ static int settle(int socket, struct ucred *ret_srr)
     return 0;
 }
 
-static _Noreturn void spawner_run(int socket)
+static _Noreturn void spawner_run(void)
 {
+    const int socket = MY_SOCKET;
     struct ucred srr;
     if (settle(socket, &srr) < 0)
         _exit(1);
@@ -192,27 +196,33 @@ static _Noreturn void spawner_run(int socket)
     }
 }
 
-int spawner_start(pid_t *ret_pid)
+int spawner_start(pid_t *ret_pid, int *ret_end)
 {
-    int ends[2], on = 1;
+    int ends[2], alive[2], on = 1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return -errno;
+    if (pipe2(alive, O_CLOEXEC) != 0)
         return -errno;
     /* Before anything is written: what was written earlier would be from 65534. */
     setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
     pid_t pid = fork();
     if (pid == 0) {
-        if (ends[1] > 0)
-            syscall(SYS_close_range, 0u, (unsigned)ends[1] - 1, 0u);
-        syscall(SYS_close_range, (unsigned)ends[1] + 1, ~0u, 0u);
-        spawner_run(ends[1]);
+        /* These two are above 2: main.c. */
+        if (dup2(ends[1], MY_SOCKET) == MY_SOCKET && dup2(alive[1], MY_PIPE) == MY_PIPE &&
+            syscall(SYS_close_range, 2u, ~0u, 0u) == 0)
+            spawner_run();
+        _exit(1);
     }
     int error = errno;
     close(ends[1]);
+    close(alive[1]);
     if (pid < 0) {
         close(ends[0]);
+        close(alive[0]);
         return -error;
     }
     *ret_pid = pid;
+    *ret_end = alive[0];
     return ends[0];
 }
 

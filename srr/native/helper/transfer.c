@@ -3,8 +3,8 @@
  *
  * One worker for each user that lends, made when its first bytes are to be moved, ended with the pair that it moved
  * them for last. It does one thing at a time; whoever wants another one of it meanwhile waits in its queue, and so does
- * a lender that wants its memory back while bytes move. Nobody waits longer than DEADLINE for a move; then the worker
- * is killed. And if it does not even die (memory that a FUSE server never fills can not be waited for otherwise), the
+ * a lender that wants its memory back while bytes move. No move takes longer than DEADLINE; then the worker is killed.
+ * None is begun after QUEUED_MOST. And if it does not even die (memory that a FUSE server never fills can not be waited for otherwise), the
  * receiver is answered nevertheless, and that user has no worker until it does:
  *
  *     losing                                      ours
@@ -30,6 +30,7 @@
 #include "worker.h"
 
 #define DEADLINE (100 * INT64_C(1000000)) /* ns */
+#define QUEUED_MOST (500 * INT64_C(1000000)) /* ns: a receiver waits a second for its answer, no longer */
 #define NO_PAIR PAIRS
 
 enum state { FREE, COMING, IDLE, MOVING, DYING };
@@ -51,6 +52,7 @@ struct worker {
 struct waiting {
     struct request request;
     struct process *process;
+    int64_t until; /* a move: to begin */
     struct waiting *next;
 };
 
@@ -61,11 +63,12 @@ static uint16_t asked[USERS]; /* workers that the spawner was asked for, in its 
 static uint32_t asked_first, asked_count;
 static uint16_t pair_numbers[PAIRS]; /* by the low bits of the id: where it was found last */
 static int64_t earliest = INT64_MAX;
-static int spawner = -1;
+static int spawner = -1, pipe_end = -1;
 static pid_t spawner_pid;
 
-int transfer_start(void) { return (spawner = spawner_start(&spawner_pid)) < 0 ? spawner : 0; }
+int transfer_start(void) { return (spawner = spawner_start(&spawner_pid, &pipe_end)) < 0 ? spawner : 0; }
 int32_t transfer_pid(void) { return spawner_pid; }
+int transfer_end(void) { return pipe_end; }
 
 static void watch(int fd, uint32_t which)
 {
@@ -105,13 +108,17 @@ static int wait_for(struct worker *worker, struct process *process, const struct
     if (!process->waits) {
         if (is_move(request) && quota_take(&broker.quotas, process->user, QUOTA_MOVES, 1) < 0)
             return -EAGAIN;
-        *waiting = (struct waiting){.request = *request, .process = process};
+        *waiting = (struct waiting){.request = *request, .process = process, .until = INT64_MAX};
+        if (is_move(request))
+            waiting->until = kernel_now() + QUEUED_MOST;
         process->waits = true;
     }
     if (in_queue) {
         waiting->next = NULL;
         *(worker->first ? &worker->last->next : &worker->first) = waiting;
         worker->last = waiting;
+        if (waiting->until < earliest)
+            earliest = waiting->until;
     }
     return TRANSFER_LATER;
 }
@@ -153,6 +160,20 @@ static void refuse_all(struct worker *worker, int error)
         if (!answer(waiting->process, error, 0))
             process_gone(waiting->process);
     }
+}
+
+/* Out of its queue. NULL: nobody has waited for too long. */
+static struct waiting *take_late(struct worker *worker, int64_t now)
+{
+    struct waiting *before = NULL, *late = worker->first;
+    for (; late && late->until > now; late = late->next)
+        before = late;
+    if (!late)
+        return NULL;
+    *(before ? &before->next : &worker->first) = late->next;
+    if (worker->last == late)
+        worker->last = before;
+    return late;
 }
 
 /* --- a worker's life ------------------------------------------------------------------------------------------- */
@@ -314,10 +335,17 @@ void transfer_tick(void)
             end_move(worker, ETIME, 0, false);
             retry(worker);
         }
+    for (struct worker *worker = workers; worker < workers + USERS; worker++)
+        for (struct waiting *late; (late = take_late(worker, now));)
+            if (!answer(late->process, EAGAIN, 0))
+                process_gone(late->process);
     earliest = INT64_MAX;
-    for (const struct worker *worker = workers; worker < workers + USERS; worker++)
+    for (const struct worker *worker = workers; worker < workers + USERS; worker++) {
+        for (const struct waiting *w = worker->first; w; w = w->next)
+            earliest = w->until < earliest ? w->until : earliest;
         if ((worker->state == MOVING || worker->state == DYING) && !worker->is_stuck && worker->deadline < earliest)
             earliest = worker->deadline;
+    }
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------- */

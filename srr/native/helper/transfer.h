@@ -10,6 +10,8 @@
 int transfer_start(void);
 /* Whom to name to Yama: the workers' parent. 0: none. */
 int32_t transfer_pid(void);
+/* A pipe that hangs up when the spawner and all workers are dead. -1: there have never been any. */
+int transfer_end(void);
 /* Afterwards, when there is a loop. */
 void transfer_watch(void);
 

@@ -54,9 +54,10 @@ int datagram_receive(int socket, void *bytes, size_t size, int *ret_fds, unsigne
 
 /*
  * Before anybody is listened to: the process that makes workers. It becomes who writes to it first, with
- * spawner_meet(), but keeps two capabilities. Its socket or -errno.
+ * spawner_meet(), but keeps two capabilities. Its socket or -errno; and the end of a pipe that hangs up when it and its
+ * workers are dead. They alone have the other one: the pipe is root's, so that nobody else opens it again.
  */
-int spawner_start(pid_t *ret_pid);
+int spawner_start(pid_t *ret_pid, int *ret_end);
 int spawner_meet(int spawner);
 /* Asks for a worker for the user at the other end of that connection. A report will come. */
 int spawner_ask(int spawner, int connection);
