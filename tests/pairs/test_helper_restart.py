@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import signal
+from pathlib import Path
 
 import pytest
-from drive import Blocked, exchange, guarantee, srr, until, works
-from pairs.town import Town
+from drive import Blocked, Company, exchange, guarantee, srr, until, works
+from pairs.town import Helper, Town
 
 from srr import processes
 
@@ -142,3 +144,29 @@ def test_what_doctor_asks(town: Town) -> None:
     assert len(about.used) == len(about.limit) == 8
     assert about.layout > 0
     assert about.protocol > 0
+
+
+@pytest.mark.may_heal
+@guarantee("C")
+def test_a_lender_waits_for_the_workers_end(company: Company, names: Path) -> None:
+    """The helper is killed and can not say that a lease was given back: only when its other processes are dead, too."""
+    names.chmod(0o711)
+    helper = Helper(names, "--transfer")
+    helper.start()
+    assert helper.process
+    spawner = int(Path(f"/proc/{helper.process.pid}/task/{helper.process.pid}/children").read_text())
+    try:
+        town = Town(company, helper)
+        server, client = town.server(1001), town.start(1002, SRR_LANE="helper")
+        sending = client.order("send", to=server.pid, message=b"x")  # and there is room for a long reply
+        server.do("receive")
+        os.kill(spawner, signal.SIGSTOP)
+        helper.kill()
+        server.do("reply", data=b"y")
+        waits_at = Path(f"/proc/{client.pid}/wchan")
+        until("it waits for the workers", lambda: "poll" in waits_at.read_text())
+        assert not sending.answered()
+    finally:
+        helper.kill()
+        os.kill(spawner, signal.SIGCONT)
+    assert sending.result() == b"y"

@@ -286,6 +286,21 @@ def test_many_receivers_share_a_senders_worker(host: Host) -> None:
     assert errors.count(0) == 15
 
 
+def test_a_queue_of_stuck_moves(host: Host, silent: Silent) -> None:
+    """Each costs its receiver 100 ms; who would wait for longer than it listens is told that in time."""
+    sender = Lender(host, ALICE, path=silent.file(True))
+    pairs = [introduce(sender, Lender(host, BOB)) for _ in range(10)]
+    for p in pairs:
+        assert p.lend([(sender.address, 4096)]) == 0
+    for p in pairs:
+        p.receiver.order("ask", Op.MOVE_IN, **p.fields(0, 4096))
+    errors = [p.receiver.result().error for p in pairs]
+    print(errors)
+    assert set(errors) == {errno.ETIME, errno.EAGAIN}
+    assert pairs[0].receiver.ask(Op.STATUS).used[Quota.MOVES] == 0
+    assert pairs[0].revoke() == 0
+
+
 def test_started_as_its_own_user_with_two_capabilities(program_with_worker: Path, shared_folder: Path) -> None:
     """As transfer.conf has it done by systemd, which opens the socket: nothing of srr-helper is ever root."""
     folder = Path(tempfile.mkdtemp(dir=shared_folder))
