@@ -60,6 +60,12 @@ def until(what: str, condition: Callable[[], T | None], timeout: float = 10.0) -
     return value
 
 
+def sleeps(pid: int) -> int:
+    """How often that process's first thread has gone to sleep."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
 def raised(failed: dict[str, Any]) -> BaseException:
     name, number = failed["class"], failed["errno"]
     cls = getattr(errors, name, None) or getattr(builtins, name, None)

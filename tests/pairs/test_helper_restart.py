@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from drive import Blocked, Company, exchange, guarantee, srr, until, works
+from drive import Blocked, Company, exchange, guarantee, sleeps, srr, until, works
 from pairs.town import Helper, Town
 
 from srr import processes
@@ -165,7 +165,10 @@ def test_a_lender_waits_for_the_workers_end(company: Company, names: Path) -> No
         server.do("reply", data=b"y")
         waits_at = Path(f"/proc/{client.pid}/wchan")
         until("it waits for the workers", lambda: "poll" in waits_at.read_text())
+        before = sleeps(client.pid)
+        until("it waits on", lambda: sleeps(client.pid) > before + 3)
         assert not sending.answered()
+        assert "poll" in waits_at.read_text()
     finally:
         helper.kill()
         os.kill(spawner, signal.SIGCONT)

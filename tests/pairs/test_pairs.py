@@ -6,9 +6,12 @@ import errno
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
-from drive import Blocked, Partner, exchange, guarantee, srr, works
+from drive import Blocked, Partner, exchange, guarantee, sleeps, srr, until, works
+from helper.hosts import Guest
+from helper.protocol import Op
 from pairs.town import Town
 from wire import Pattern, shown
 
@@ -304,3 +307,37 @@ def test_another_time_namespace(town: Town) -> None:
     assert isinstance(sending.failure(), srr.TimedOut)
     with pytest.raises(srr.TimedOut):
         server.do("receive", timeout=0.05)
+
+
+@pytest.mark.may_heal
+def test_who_sends_and_never_receives_is_not_filled_with_strangers(town: Town) -> None:
+    """It collects no more of them than some; when it receives at last, all who were let in are there."""
+    server, busy, client = town.server(1001), town.start(1001), town.start(1003)
+    sending = server.order("send", to=busy.pid, message=b"busy")
+    busy.do("receive")
+    crowd = Guest(1002, 1002, [])
+    try:
+        crowd.do("join", str(town.helper.path))
+        folder = Path(f"/proc/{server.pid}/fd")
+        before = len(os.listdir(folder))
+        let_in = 0
+        while let_in < 40:
+            assert crowd.error(Op.CONNECT, pid=server.pid) == 0
+            let_in += 1
+        calling = client.order("send", to=server.pid, message=b"behind them all")
+        client.until_blocked(Blocked.SEND)
+        for _ in range(3):
+            while crowd.error(Op.CONNECT, pid=server.pid) == 0:
+                let_in += 1
+            slept = sleeps(server.pid)
+            until("it has looked up again", lambda slept=slept: sleeps(server.pid) > slept + 2)  # type: ignore[misc]
+        assert 60 <= let_in <= 100, "it does not read on"
+        assert len(os.listdir(folder)) <= before + 4 * 33
+        busy.do("reply")
+        sending.result()
+        assert server.do("receive").data == b"behind them all"
+        server.do("reply", data=b"here")
+        assert calling.result() == b"here"
+        assert crowd.error(Op.CONNECT, pid=server.pid) == 0, "it reads again"
+    finally:
+        crowd.close()

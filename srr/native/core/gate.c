@@ -194,8 +194,11 @@ bool gates_collect_now(struct receiver *r)
         helper_listen(r->self);
         gates_look(r); /* it may be that somebody has died */
     }
-    while (helper_next_meeting(r->self, &it))
+    while (helper_next_meeting(r->self, &it)) {
         let_in(r, &it);
+        if (atomic_load(&r->self->meetings) == 0)
+            helper_listen(r->self); /* it may have held some back */
+    }
     uint32_t top = atomic_load(&r->gates_top);
     for (uint32_t i = 0; i < top; i++) {
         news |= collect_at(r, r->gates[i]);

@@ -39,7 +39,12 @@
 #define RETRY_HUNG (30000 * MS)
 #define AWAY_LONGEST (5000 * MS)
 #define AWAY_SLICE (20 * MS)
-#define MEETINGS_MAX 4096
+/*
+ * Of those who were let in and are not collected yet: each is four descriptors. With so many nothing more is read, and
+ * the helper lets nobody in after some more. Only who asks it something reads on, up to the second number.
+ */
+#define MEETINGS_KEPT 32
+#define MEETINGS_MAX 128
 
 int helper_new(struct process *self)
 {
@@ -97,6 +102,24 @@ static bool introduced(const struct answer *answer, int fds[FDS_MAX], int count,
     return false;
 }
 
+/* Under both locks. */
+static void forget_the_dead(struct process *self)
+{
+    struct helper *h = self->helper;
+    h->last = NULL;
+    for (struct meeting **link = &h->first, *meeting; (meeting = *link);) {
+        if (stranger_alive(&meeting->it.peer)) {
+            h->last = meeting;
+            link = &meeting->next;
+            continue;
+        }
+        *link = meeting->next;
+        introduction_close(&meeting->it);
+        free(meeting);
+        atomic_fetch_sub(&self->meetings, 1);
+    }
+}
+
 /* News: a sender was let in to us. The receiver finds it in the list, and is woken for it. */
 static void note_meeting(struct process *self, const struct answer *answer, int fds[FDS_MAX], int count)
 {
@@ -104,13 +127,16 @@ static void note_meeting(struct process *self, const struct answer *answer, int 
     struct introduction it;
     if (!introduced(answer, fds, count, &it))
         return;
+    pthread_mutex_lock(&h->meeting);
+    if (atomic_load(&self->meetings) >= MEETINGS_MAX)
+        forget_the_dead(self);
     struct meeting *meeting = atomic_load(&self->meetings) < MEETINGS_MAX ? malloc(sizeof *meeting) : NULL;
     if (!meeting) {
+        pthread_mutex_unlock(&h->meeting);
         introduction_close(&it); /* its sender waits until its time runs out */
         return;
     }
     *meeting = (struct meeting){NULL, it};
-    pthread_mutex_lock(&h->meeting);
     *(h->last ? &h->last->next : &h->first) = meeting;
     h->last = meeting;
     atomic_fetch_add(&self->meetings, 1);
@@ -137,33 +163,50 @@ bool helper_next_meeting(struct process *self, struct introduction *ret_meeting)
     return meeting != NULL;
 }
 
+/* What a dead helper has said is all read, however much: nobody says it again. */
+static bool holds_back(const struct process *self)
+{
+    struct pollfd p = {.fd = self->helper->fd};
+    return atomic_load(&self->meetings) >= MEETINGS_KEPT && poll(&p, 1, 0) == 0;
+}
+
 /* Under the lock: what it has said unasked. */
 static void listen_now(struct process *self)
 {
     struct helper *h = self->helper;
     struct answer answer;
     int fds[FDS_MAX], n;
-    while (h->fd >= 0 && (n = helper_receive(h->fd, &answer, fds)) != -EAGAIN) {
+    bool full = false;
+    while (h->fd >= 0 && !(full = holds_back(self)) && (n = helper_receive(h->fd, &answer, fds)) != -EAGAIN) {
         if (n >= 0 && answer.op == OP_MEET)
             note_meeting(self, &answer, fds, n);
         else if (n != -EINTR)
             leave(self, n < 0 ? n : -EPROTO);
     }
+    atomic_store(&h->held_back, full);
 }
 
 /*
  * Whoever finds the lock taken, with news to be read, goes away: so who had it must look again afterwards. The helper
- * sends,
- * then adds to the word.
+ * sends, then adds to the word. And a receiver empties the list of meetings, then comes to read on:
+ *
+ *     losing                                          ours
+ *     asker:    the list is full: reads no further    the same
+ *     receiver: empties it; finds the lock taken      the same
+ *     asker:    gives the lock up                     asker: gives the lock up; has held back, and the list is not
+ *     receiver: sleeps past those who lie there              full: takes it again, reads on
  */
 void helper_unlock(struct process *self)
 {
+    struct helper *h = self->helper;
     uint32_t before;
+    bool again;
     do {
         before = helper_news(self);
         listen_now(self);
-        pthread_mutex_unlock(&self->helper->lock);
-    } while (helper_news(self) != before && pthread_mutex_trylock(&self->helper->lock) == 0);
+        pthread_mutex_unlock(&h->lock);
+        again = atomic_load(&h->held_back) && atomic_load(&self->meetings) < MEETINGS_KEPT;
+    } while ((again || helper_news(self) != before) && pthread_mutex_trylock(&h->lock) == 0);
 }
 
 /* Under the lock, connected. 0: there is an answer, which may be an error; else why there is no helper any more. */
@@ -177,7 +220,9 @@ static int ask(struct process *self, struct request *request, int descriptor, st
     int r = helper_send(h->fd, request, descriptor);
     while (r == 0) {
         int n = helper_receive(h->fd, ret_answer, fds);
-        if (n >= 0 && ret_answer->op == request->op && ret_answer->cookie == request->cookie) {
+        /* Who is refused at the door is told so before he asks: 0 is nobody's cookie. */
+        bool is_ours = ret_answer->cookie == request->cookie || (request->op == OP_HELLO && ret_answer->cookie == 0);
+        if (n >= 0 && ret_answer->op == request->op && is_ours) {
             *ret_count = n;
             return 0;
         }

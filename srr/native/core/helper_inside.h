@@ -38,6 +38,7 @@ struct helper {
     uint32_t joins;
     pthread_mutex_t meeting; /* the list; taken last */
     struct meeting *first, *last;
+    a32 held_back; /* more may lie on the socket, which was not read because the list was full */
     struct published *names;
     a32 has_names;
 };

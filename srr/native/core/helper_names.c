@@ -40,6 +40,7 @@ int helper_publish(struct process *self, const char *name, uint32_t mode, uint32
     made->gid = gid;
     snprintf(made->name, sizeof made->name, "%s", name);
     struct request request = helper_publication(made);
+    uint32_t joins = helper_joins(self);
     int r = helper_ask(self, &request, &answer);
     if (r < 0) {
         free(made);
@@ -50,6 +51,8 @@ int helper_publish(struct process *self, const char *name, uint32_t mode, uint32
     made->next = h->names;
     h->names = made;
     atomic_store(&h->has_names, 1);
+    if (h->fd >= 0 && h->joins != joins) /* perhaps it was a predecessor that answered */
+        helper_ask_plain(self, &request, &answer);
     helper_unlock(self);
     return 0;
 }

@@ -38,6 +38,7 @@ enum state { FREE, COMING, IDLE, MOVING, DYING };
 struct worker {
     enum state state;
     bool is_stuck; /* killed, and not dead in time */
+    bool knows;    /* it has done something in the window that it was given last */
     uint32_t uid, gid;
     int socket, pidfd;
     uint64_t pair_id; /* whose window it has, and of which slot; 0: of none */
@@ -249,6 +250,7 @@ static void worker_came(void)
         worker->socket = fds[0];
         worker->pidfd = fds[1];
         worker->state = IDLE;
+        worker->knows = false;
         uint32_t number = (uint32_t)(worker - workers);
         watch(worker->socket, 1 + 2 * number);
         watch(worker->pidfd, 2 + 2 * number);
@@ -297,6 +299,7 @@ static void worker_reported(struct worker *worker)
         return;
     }
     worker->state = IDLE;
+    worker->knows = report.error == 0;
     end_move(worker, report.error, report.moved, true);
     retry(worker);
 }
@@ -380,7 +383,7 @@ static int move(struct process *process, const struct request *request, const st
     if ((r = wait_for(worker, process, request, false)) < 0)
         return r;
     const int fds[ORDER_FDS] = {pair->fd, pair->sender->socket, pair->sender->life};
-    bool knows = worker->pair_id == pair->id && worker->slot == request->index;
+    bool knows = worker->knows && worker->pair_id == pair->id && worker->slot == request->index;
     if (datagram_send(worker->socket, &order, sizeof order, fds, knows ? 0 : ORDER_FDS) < 0) {
         kill_worker(worker); /* it was dead already */
         return wait_for(worker, process, request, true);
