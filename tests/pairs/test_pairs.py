@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, sleeps, srr, until, works
 from helper.hosts import Guest
-from helper.protocol import Op
+from helper.protocol import Op, Quota
 from pairs.town import Town
 from wire import Pattern, shown
 
@@ -339,5 +339,26 @@ def test_who_sends_and_never_receives_is_not_filled_with_strangers(town: Town) -
         server.do("reply", data=b"here")
         assert calling.result() == b"here"
         assert crowd.error(Op.CONNECT, pid=server.pid) == 0, "it reads again"
+    finally:
+        crowd.close()
+
+
+@pytest.mark.may_heal
+def test_no_place_at_the_helper_is_waited_for(town: Town) -> None:
+    """Its user has as many processes there as it may: the next one is told so at the door, and tries again."""
+    server = town.server(1001)
+    crowd = Guest(1002, 1002, [])
+    try:
+        crowd.do("join", str(town.helper.path))
+        limit = crowd.ask(Op.STATUS).limit[Quota.PROCESSES]
+        assert crowd.do("crowd", str(town.helper.path), limit - 1) == [0] * (limit - 1)
+        client = town.start(1002)
+        sending = client.order("send", to=server.pid, message=b"patience", timeout=20.0, tell=True).wait_entered()
+        client.until_asleep()
+        assert not sending.answered()
+        crowd.do("crowd_ends")
+        assert server.do("receive", timeout=20.0).data == b"patience"
+        server.do("reply")
+        sending.result()
     finally:
         crowd.close()
