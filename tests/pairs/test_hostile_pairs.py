@@ -9,11 +9,14 @@ import ctypes
 import os
 import random
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from drive import Blocked, Partner, exchange, guarantee, srr, until, works
 from helper.guest import SYS_FUTEX
+from helper.hosts import NATIVE, compiler
 from hostile import rows
 from pairs.pages import PAGE, Gate, Page, Pair
 from pairs.town import Town
@@ -259,3 +262,28 @@ def test_a_sender_that_is_moved_away_from_its_word(trio: tuple[Partner, Partner,
             assert sending.result() == b"here"
         else:
             assert isinstance(sending.failure(), srr.TimedOut)
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Path:
+    include = [f"-I{NATIVE / 'core'}", f"-I{NATIVE / 'include'}"]
+    source, program = Path(__file__).with_name("stream.c"), tmp_path / "stream"
+    subprocess.run([compiler(), "-std=gnu11", "-O2", "-Wall", "-Werror", *include, source, "-o", program], check=True)
+    return program
+
+
+@guarantee("E")
+def test_a_stream_of_messages_that_are_rejected(town: Town, stream: Path) -> None:
+    """Faster than they can be rejected: a Receive ends at its time, and others come through."""
+    server, honest, clients = town.server(1001), town.start(1003), [town.start(1002) for _ in range(40)]
+    for client in (*clients, honest):
+        exchange(server, client)
+    pids = [str(client.pid) for client in clients]
+    with subprocess.Popen([stream, *pids], stdout=subprocess.PIPE) as hostile:
+        try:
+            assert hostile.stdout and hostile.stdout.readline() == b"streams\n"
+            assert isinstance(server.fails("receive", timeout=0.3), srr.TimedOut)
+            exchange(server, honest)
+        finally:
+            hostile.kill()
+    works(server, honest)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -362,3 +364,18 @@ def test_no_place_at_the_helper_is_waited_for(town: Town) -> None:
         sending.result()
     finally:
         crowd.close()
+
+
+def test_a_process_whose_first_thread_has_ended(town: Town) -> None:
+    """/proc/self leads to nothing there. It joins, is introduced and Sends all the same."""
+    server = town.server(1001)
+    headless = [sys.executable, "-P", str(Path(__file__).with_name("headless.py")), "1003", "plc@1001"]
+    environment = os.environ | {"SRR_HELPER": str(town.helper.path)}
+    with subprocess.Popen(headless, env=environment, stdout=subprocess.PIPE) as process:
+        try:
+            got = server.do("receive", timeout=10.0)
+            assert (got.nbytes, got.pid, got.uid) == (100_000, process.pid, 1003)
+            server.do("reply", data=b"here")
+            assert process.communicate(timeout=20)[0] == b"here"
+        finally:
+            process.kill()
