@@ -1,4 +1,4 @@
-"""headless.py UID NAME: a process of that user whose first thread has ended when another one joins the helper and Sends."""
+"""headless.py UID NAME: a process of that user, whose first thread has ended, joins the helper and Sends."""
 
 from __future__ import annotations
 
