@@ -209,6 +209,13 @@ void helper_unlock(struct process *self)
     } while ((again || helper_news(self) != before) && pthread_mutex_trylock(&h->lock) == 0);
 }
 
+/* Who is refused at the door is told so before he asks: 0 is nobody's cookie. */
+static bool answers(const struct request *request, const struct answer *answer)
+{
+    return answer->op == request->op &&
+           (answer->cookie == request->cookie || (answer->cookie == 0 && request->op == OP_HELLO));
+}
+
 /* Under the lock, connected. 0: there is an answer, which may be an error; else why there is no helper any more. */
 static int ask(struct process *self, struct request *request, int descriptor, struct answer *ret_answer,
                int fds[FDS_MAX], int *ret_count)
@@ -220,9 +227,7 @@ static int ask(struct process *self, struct request *request, int descriptor, st
     int r = helper_send(h->fd, request, descriptor);
     while (r == 0) {
         int n = helper_receive(h->fd, ret_answer, fds);
-        /* Who is refused at the door is told so before he asks: 0 is nobody's cookie. */
-        bool is_ours = ret_answer->cookie == request->cookie || (request->op == OP_HELLO && ret_answer->cookie == 0);
-        if (n >= 0 && ret_answer->op == request->op && is_ours) {
+        if (n >= 0 && answers(request, ret_answer)) {
             *ret_count = n;
             return 0;
         }
