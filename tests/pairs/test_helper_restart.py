@@ -162,6 +162,7 @@ def test_a_lender_waits_for_the_workers_end(company: Company, names: Path) -> No
         server.do("receive")
         os.kill(spawner, signal.SIGSTOP)
         helper.kill()
+        helper.start()  # it says that it knows no such lease: it can not know
         server.do("reply", data=b"y")
         waits_at = Path(f"/proc/{client.pid}/wchan")
         until("it waits for the workers", lambda: "poll" in waits_at.read_text())

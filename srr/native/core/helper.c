@@ -437,6 +437,17 @@ int helper_ask_now(struct process *self, struct request *request, struct answer 
     return ask_and_unlock(self, request, ret_answer);
 }
 
+int helper_ask_same(struct process *self, int end, struct request *request, struct answer *ret_answer)
+{
+    struct stat its, now;
+    struct helper *h = self->helper;
+    pthread_mutex_lock(&h->lock);
+    if (fstat(end, &its) == 0 && fstat(h->end, &now) == 0 && its.st_ino == now.st_ino && its.st_dev == now.st_dev)
+        return ask_and_unlock(self, request, ret_answer);
+    helper_unlock(self);
+    return -ENOSYS;
+}
+
 pid_t helper_mover(struct process *self, int *ret_end)
 {
     struct helper *h = self->helper;

@@ -57,6 +57,8 @@ int helper_ask(struct process *self, struct request *request, struct answer *ret
 
 /* The same, of one that is there now: -ENOSYS if it is not, or does not answer. */
 int helper_ask_now(struct process *self, struct request *request, struct answer *ret_answer);
+/* The same, of that one only of which helper_mover() has had that descriptor. */
+int helper_ask_same(struct process *self, int end, struct request *request, struct answer *ret_answer);
 
 /*
  * Whom its transfer worker wants to be named to Yama as, 0: nobody; -ENOSYS: it has none. Where `ret_end` is not NULL: a

@@ -10,7 +10,9 @@
  *     worker: writes; is killed, as its parent         us:     the pipe hangs up: Send ends
  *             has gone
  *
- * Of a helper that was only stopped the pipe never hangs up: so we join again meanwhile, and ask again.
+ * Of a helper that was only stopped the pipe does not hang up: so we join again meanwhile, and ask again, but no
+ * successor, who does not know. And not for ever: another user's worker may be stuck in memory of his. Ours can be stuck
+ * in our own user's only.
  */
 #define _GNU_SOURCE
 #include "lease.h"
@@ -67,14 +69,16 @@ int lease_begin(struct process *self, struct link *link, struct place *place, co
 }
 
 #define ASKED_AGAIN 100 /* ms */
+#define ENDS_WITHIN (30000 * MS)
 
 void lease_end(struct process *self, struct link *link, struct place *place, int lent)
 {
     struct request request = about(OP_REVOKE, link_target(link, place), place->index, 0);
     struct answer answer;
     struct pollfd workers = {.fd = lent};
-    /* A helper that has gone took its leases along; its successor has none, and says so. */
-    while (helper_ask_now(self, &request, &answer) == -ENOSYS && poll(&workers, 1, ASKED_AGAIN) != 1)
+    int64_t end = now_ns() + ENDS_WITHIN;
+    while (helper_ask_same(self, lent, &request, &answer) == -ENOSYS && poll(&workers, 1, ASKED_AGAIN) != 1 &&
+           now_ns() < end)
         helper_look(self);
     fd_drop(lent);
 }

@@ -18,8 +18,8 @@
  */
 int lease_begin(struct process *self, struct link *link, struct place *place, const struct letter *letter, uint64_t word);
 /*
- * The transaction has ended: the memory is ours alone again. Waits for a move that is under way: 100 ms, or as long as
- * the kernel needs to end one that was killed in memory that a file system does not fill.
+ * The transaction has ended: the memory is ours alone again. Waits for a move that is under way: 100 ms; where the
+ * kernel can not end it, in memory that a file system does not fill, or the helper has gone, 30 s at most.
  */
 void lease_end(struct process *self, struct link *link, struct place *place, int lent);
 
