@@ -3,9 +3,9 @@
  *
  * One worker for each user that lends, made when its first bytes are to be moved, ended with the pair that it moved
  * them for last. It does one thing at a time; whoever wants another one of it meanwhile waits in its queue, and so does
- * a lender that wants its memory back while bytes move. No move takes longer than DEADLINE; then the worker is killed.
- * None is begun after QUEUED_MOST. And if it does not even die (memory that a FUSE server never fills can not be waited for otherwise), the
- * receiver is answered nevertheless, and that user has no worker until it does:
+ * a lender that wants its memory back while bytes move. No move takes longer than DEADLINE: then the worker is killed;
+ * and none is begun after QUEUED_MOST. If the worker does not even die (memory that a FUSE server never fills can not
+ * be waited for otherwise), the receiver is answered nevertheless, and that user has no worker until it does:
  *
  *     losing                                      ours
  *     receiver: MOVE                              receiver: MOVE
